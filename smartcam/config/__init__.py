@@ -1,0 +1,29 @@
+"""The configuration: TOML files → `Config`, or errors that name file, line and key."""
+
+from smartcam.config.files import Problem, load, parse
+from smartcam.config.sections import (
+    Camera,
+    Config,
+    Model,
+    Mqtt,
+    Node,
+    Rule,
+    Site,
+    Snapshot,
+    Zone,
+)
+
+__all__ = [
+    "Camera",
+    "Config",
+    "Model",
+    "Mqtt",
+    "Node",
+    "Problem",
+    "Rule",
+    "Site",
+    "Snapshot",
+    "Zone",
+    "load",
+    "parse",
+]

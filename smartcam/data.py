@@ -1,0 +1,195 @@
+"""The nouns: what one stage hands to the next.
+
+Columns until a thing has an identity (`Detections`), objects afterwards (`Track`). Boxes are
+``x1, y1, x2, y2`` in 0..1 of the whole, upright frame, so that a zone survives a change of resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Luma: TypeAlias = NDArray[np.uint8]
+"""(h, w) brightness."""
+Rgb: TypeAlias = NDArray[np.uint8]
+"""(h, w, 3) red, green, blue."""
+Boxes: TypeAlias = NDArray[np.float32]
+"""(n, 4) x1, y1, x2, y2."""
+Box: TypeAlias = tuple[float, float, float, float]
+Point: TypeAlias = tuple[float, float]
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+class Picture(Protocol):
+    """One image, upright, of which only what is asked for is converted."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, after rotation."""
+
+    @property
+    def luma(self) -> Luma:
+        """(h, w) brightness: a view of the decoder's own plane where it has one. Never write to it."""
+
+    def rgb(self, box: Box = WHOLE, size: tuple[int, int] | None = None) -> Rgb:
+        """The crop `box` in colour, scaled to `size` (width, height), or at its own resolution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture that a camera took."""
+
+    camera: str
+    seq: int
+    at: float
+    """Monotonic seconds: what the tracker, the rules and every deadline use."""
+    wall: float
+    """Unix seconds: what people and payloads use."""
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """Where a frame differs from what its camera usually shows."""
+
+    boxes: Boxes
+    """(n, 4), n = 0 when nothing moved."""
+
+    @classmethod
+    def none(cls) -> Motion:
+        return cls(np.empty((0, 4), np.float32))
+
+    @classmethod
+    def everywhere(cls) -> Motion:
+        return cls(np.array([WHOLE], np.float32))
+
+    def __bool__(self) -> bool:
+        return len(self.boxes) > 0
+
+    def __or__(self, other: Motion) -> Motion:
+        return Motion(np.concatenate([self.boxes, other.boxes]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a model saw in one frame, as columns; ``d[d.scores > 0.5]`` filters them all."""
+
+    boxes: Boxes
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int32]
+    """(n,) indices into `labels`."""
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        if self.boxes.shape != (n, 4) or self.classes.shape != (n,):
+            raise ValueError(f"columns of different length: {self.boxes.shape}, {n}, {self.classes.shape}")
+
+    @classmethod
+    def none(cls, labels: tuple[str, ...] = ()) -> Detections:
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32), labels)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, rows: NDArray[Any]) -> Detections:
+        return Detections(self.boxes[rows], self.scores[rows], self.classes[rows], self.labels)
+
+    def __iter__(self) -> Iterator[tuple[str, float, Box]]:
+        """Each row as (label, score, box), for what is drawn or printed."""
+        for box, score, index in zip(self.boxes.tolist(), self.scores.tolist(), self.classes.tolist(), strict=True):
+            yield self.labels[index], score, (box[0], box[1], box[2], box[3])
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One object over time, as it stands at one frame."""
+
+    id: int
+    label: str
+    box: Box
+    score: float
+    """The typical score over its recent history, not that of one lucky frame."""
+    first_at: float
+    last_at: float
+    """When it was last really seen; earlier than the scene's time while it is only carried on."""
+    hits: int
+    confirmed: bool
+    """Whether its history makes it real: rules look at no other."""
+
+    @property
+    def foot(self) -> Point:
+        """Where it stands: the middle of the box's lower edge."""
+        x1, _, x2, y2 = self.box
+        return (x1 + x2) / 2, y2
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One frame's tracks."""
+
+    camera: str
+    at: float
+    wall: float
+    tracks: tuple[Track, ...]
+    looked: bool
+    """Whether a model looked at this frame, or its tracks are only carried on."""
+    frame: Frame | None
+    """None for the tick of a camera that is offline."""
+    detections: Detections = field(default_factory=Detections.none)
+
+    @property
+    def confirmed(self) -> tuple[Track, ...]:
+        return tuple(track for track in self.tracks if track.confirmed)
+
+
+Phase: TypeAlias = Literal["start", "update", "end"]
+Level: TypeAlias = Literal["info", "event", "alert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One firing of one rule, at one of its phases."""
+
+    id: str
+    """ULID: sorts by the time of its start."""
+    seq: int
+    """Counts this event's messages from 1."""
+    camera: str
+    rule: str
+    level: Level
+    phase: Phase
+    at: float
+    start: float
+    """Unix seconds."""
+    end: float | None
+    label: str
+    score: float
+    count: int
+    zones: tuple[str, ...]
+    dwell_s: float
+    tracks: tuple[Track, ...]
+    reasons: tuple[str, ...]
+    """Why the rule fired, one clause each, for a person."""
+    evidence: tuple[str, ...] = ()
+    """What the rule asked for: "snapshot"."""
+
+
+Kind: TypeAlias = Literal["alert", "event", "snapshot", "clip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that MQTT owes to the world."""
+
+    topic: str
+    payload: bytes
+    kind: Kind
+    qos: int = 1
+    retain: bool = False
+    expiry_s: int | None = None
