@@ -24,6 +24,9 @@ Point: TypeAlias = tuple[float, float]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
+MOST_MOTION_BOXES = 64
+"""An accelerator that is away for a day must not make a waiting frame's motion grow for a day."""
+
 
 class Picture(Protocol):
     """One image, upright, of which only what is asked for is converted."""
@@ -72,7 +75,11 @@ class Motion:
         return len(self.boxes) > 0
 
     def __or__(self, other: Motion) -> Motion:
-        return Motion(np.concatenate([self.boxes, other.boxes]))
+        """Both; as one box around everything where there would be more than `MOST_MOTION_BOXES`."""
+        boxes = np.concatenate([self.boxes, other.boxes])
+        if len(boxes) > MOST_MOTION_BOXES:
+            boxes = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])[None]
+        return Motion(boxes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

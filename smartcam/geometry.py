@@ -63,9 +63,11 @@ class Fit:
         """(n, 4) boxes in 0..1 of the model's input → in 0..1 of the frame, cut at the crop's edges."""
         x1, y1, x2, y2 = self.crop
         across, down = self.input_wh[0] / self.content_wh[0], self.input_wh[1] / self.content_wh[1]
-        in_crop = np.clip(boxes * np.array([across, down, across, down], np.float32), 0, 1)
-        side = np.array([x2 - x1, y2 - y1] * 2, np.float32)
-        return (in_crop * side + np.array([x1, y1] * 2, np.float32)).astype(np.float32)
+        scale = np.array([across * (x2 - x1), down * (y2 - y1)] * 2, np.float32)
+        near, far = np.array([[x1, y1] * 2, [x2, y2] * 2], np.float32)
+        # Cut last: after the cut no rounding can bring a coordinate over the edge again.
+        inside: Boxes = np.clip(boxes * scale + near, near, far).astype(np.float32)
+        return inside
 
 
 def stretch(crop: Box, input_wh: tuple[int, int]) -> Fit:

@@ -118,9 +118,7 @@ class Channel(Generic[T]):
     def take(self, timeout_s: float) -> T | None:
         """The oldest item, or None after `timeout_s` without one."""
         with self._changed:
-            if not self._items:
-                self._changed.wait(timeout_s)
-            if not self._items:
+            if not self._changed.wait_for(lambda: self._items, timeout_s):
                 return None
             item = self._items.popleft()
             self._changed.notify_all()
@@ -166,9 +164,7 @@ class LatestFrames:
     def take(self, timeout_s: float) -> Waiting | None:
         """The frame of the camera that has waited longest, or None after `timeout_s` without any."""
         with self._changed:
-            if not self._queue:
-                self._changed.wait(timeout_s)
-            if not self._queue:
+            if not self._changed.wait_for(lambda: self._queue, timeout_s):
                 return None
             first = self._queue.popleft()
             self._changed.notify_all()
@@ -178,7 +174,9 @@ class LatestFrames:
         return len(self._queue)
 
     def _place(self, camera: str) -> int | None:
-        return next((n for n, waiting in enumerate(self._queue) if waiting.frame.camera == camera), None)
+        # The last one: if frames of a recording wait as well, their order stays.
+        places = [place for place, waiting in enumerate(self._queue) if waiting.frame.camera == camera]
+        return places[-1] if places else None
 
     def _waiting(self, camera: str) -> int:
         return sum(waiting.frame.camera == camera for waiting in self._queue)

@@ -8,18 +8,36 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from smartcam.config.lines import KeyPath, line_of, lines_of
 from smartcam.config.sections import Config
+from smartcam.config.values import shown
 from smartcam.errors import BadConfig
 
 MAX_BYTES = 64 * 1024
 MAX_LINE = 1024
 ANY = "@any"
+OF_RULES = ("rule", "zone", "group")
+"""The sections that a file of rules may bring."""
+
+# What pydantic calls a wrong type → what TOML calls the right one.
+SHOULD_BE = {
+    "string_type": "text in quotes",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +62,69 @@ class BadConfigFile(BadConfig):
         super().__init__("\n".join(map(str, problems)))
 
 
-def load(path: Path) -> Config:
-    """Read the main file.
+@dataclass(frozen=True, slots=True)
+class _Toml:
+    """One file's values, and where each of them stands."""
+
+    file: str
+    values: dict[str, Any]
+    lines: dict[KeyPath, int]
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        return Problem(self.file, line_of(self.lines, path), _dotted(path), message)
+
+
+def load(path: Path, rules: Path | None = None) -> Config:
+    """Read the main file; with `rules`, the rules, zones and groups come from that file instead.
 
     Raises:
-        BadConfigFile: it is missing, unreadable, too large, no TOML, or does not make sense.
+        BadConfigFile: one is missing, unreadable, too large, no TOML, or does not make sense.
     """
+    main = _toml(_read(path), str(path))
+    return _config(main, _toml(_read(rules), str(rules)) if rules else main)
+
+
+def parse(text: str, file: str = "config") -> Config:
+    """The same from a text; `file` is what error messages call it."""
+    main = _toml(text, file)
+    return _config(main, main)
+
+
+def _read(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         hint = "write one from config.example.toml" if isinstance(error, FileNotFoundError) else "check its permissions"
         raise BadConfigFile([Problem(str(path), None, "", f"cannot read it ({error.strerror}): {hint}")]) from error
     if len(raw) > MAX_BYTES:
         raise BadConfigFile([Problem(str(path), None, "", f"over {MAX_BYTES // 1024} KiB: this is no configuration")])
     try:
-        text = raw.decode()
+        return raw.decode("utf-8-sig")  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise BadConfigFile([Problem(str(path), line, "", "not UTF-8 text: save it as UTF-8")]) from error
-    return parse(text, str(path))
 
 
-def parse(text: str, file: str = "config") -> Config:
-    """The same from a text; `file` is what error messages call it."""
-    if long := next((n for n, line in enumerate(text.splitlines(), 1) if len(line) > MAX_LINE), None):
+def _toml(text: str, file: str) -> _Toml:
+    if long := next((n for n, line in enumerate(text.split("\n"), 1) if len(line) > MAX_LINE), None):
         raise BadConfigFile([Problem(file, long, "", f"a line of over {MAX_LINE} characters: break it")])
     try:
-        values = tomllib.loads(text)
+        return _Toml(file, tomllib.loads(text), lines_of(text))
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         raise BadConfigFile([Problem(file, line, "", f"not valid TOML: {str(error).split(' (at')[0]}")]) from error
     except RecursionError as error:
         raise BadConfigFile([Problem(file, None, "", "nested too deeply: this is no configuration")]) from error
-    lines = lines_of(text)
+
+
+def _config(main: _Toml, rules: _Toml) -> Config:
+    values = {key: value for key, value in main.values.items() if key not in OF_RULES}
+    values |= {key: value for key, value in rules.values.items() if key in OF_RULES}
 
     def problem(path: KeyPath, message: str) -> Problem:
-        return Problem(file, line_of(lines, path), ".".join(map(str, path)), message)
+        return (rules if path[:1] and path[0] in OF_RULES else main).problem(path, message)
 
     try:
         config = Config.model_validate(values)
@@ -100,37 +144,41 @@ def closest(word: str, known: Iterable[str]) -> str:
 def _explain(detail: ErrorDetails) -> tuple[KeyPath, str]:
     """One pydantic error → the key's path, and a sentence."""
     path = tuple(part for part in detail["loc"] if part != "[key]")
-    value = detail["input"]
+    value = shown(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
             return path, f"there is no such key{closest(str(path[-1]), _keys_at(path[:-1]))}"
+        case "missing" | "too_short" if path == ("camera",):
+            return path, 'no camera: add [camera.NAME] with source = "…"'
         case "missing":
-            if path == ("camera",):
-                return path, 'no camera: add [camera.NAME] with source = "…"'
             return path, "it is missing"
+        case "too_short":
+            return path, f"it needs at least {detail['ctx']['min_length']}, and has {detail['ctx']['actual_length']}"
         case "value_error":
             return path, str(detail["ctx"]["error"])
         case "literal_error":
             choices = detail["ctx"]["expected"].replace("'", '"')
-            known = re.findall(r'"([^"]*)"', choices)
-            return path, f'"{value}" is not one of {choices}{closest(str(value), known)}'
-    return path, f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but it is {value!r:.80}"
+            meant = closest(value.strip('"'), re.findall(r'"([^"]*)"', choices))
+            return path, f"{value} is not one of {choices}{meant}"
+        case kind if kind in SHOULD_BE:
+            return path, f"it should be {SHOULD_BE[kind]}, but it is {value}"
+    return path, f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but it is {value}"
+
+
+def _dotted(path: KeyPath) -> str:
+    """The key as TOML writes it."""
+    return ".".join(str(part) if re.fullmatch(r"[\w-]+", str(part), re.ASCII) else shown(part) for part in path)
 
 
 def _keys_at(path: KeyPath) -> list[str]:
     """The keys that the section at `path` knows."""
     section: Any = Config
-    for depth, part in enumerate(path):
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
-            break
-        fields = section.model_fields
-        field = fields.get(str(part)) or fields.get(f"{part}_")
-        annotation: Any = field.annotation if field else None
-        arguments = getattr(annotation, "__args__", None)
-        if depth + 1 < len(path) and arguments:
-            section = arguments[-1]
-            return _keys_of(section)
-        section = annotation
+    for part in path:
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            fields = {field.alias or key: field.annotation for key, field in section.model_fields.items()}
+            section = fields.get(str(part))
+        else:  # a table of sections, each with its own name
+            section = get_args(section)[-1]
     return _keys_of(section)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from smartcam.config.values import CameraName, Count, HowMany, Labels, Name, Seconds, Share, Size
+from smartcam.config.values import CameraName, Count, HowMany, Labels, Name, Seconds, Share, Size, shown
 from smartcam.data import Level, Point
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -63,14 +63,20 @@ class Mqtt(Section):
     control: Literal["off", "switches", "all"] = "switches"
     detections: float = Field(default=0.0, ge=0, le=30)
     """Messages a second, per camera, on C/detections; 0 is off."""
+    health_pause: Seconds = 10.0
+    """N/health is told when something changes, but not more often than this."""
     outbox: int = Field(default=64, ge=1, le=4096)
     """MiB that may wait for the broker."""
 
     @model_validator(mode="after")
     def _scheme(self) -> Self:
-        url = urlsplit(self.url)
-        if url.scheme not in ("mqtt", "mqtts", "ws", "wss") or not url.hostname:
-            raise ValueError(f'url = "{self.url}": write mqtt://HOST[:PORT], mqtts://…, ws://… or wss://…')
+        try:
+            url = urlsplit(self.url)
+            complete = url.scheme in ("mqtt", "mqtts", "ws", "wss") and url.hostname and url.port != 0
+        except ValueError:  # half an IPv6 address, or a port that is no number
+            complete = False
+        if not complete:
+            raise ValueError(f"url = {shown(self.url)}: write mqtt://HOST[:PORT], mqtts://…, ws://… or wss://…")
         if url.password or url.username:
             raise ValueError("url: give the user as username and the password in a password_file, not in the URL")
         if not self.tls and url.hostname not in LOOPBACK and not self.plaintext:

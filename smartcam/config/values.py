@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, TypeAlias
 
@@ -10,13 +11,29 @@ from pydantic import AfterValidator, BeforeValidator, Field
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 RESERVED = frozenset({"status", "info", "health", "config", "armed", "mode", "cmd", "reply", "log"})
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST_SHOWN = 60
+LONGEST_S = 3650 * UNITS_S["d"]
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: as TOML writes it, cut short, and without the password that a URL may hold."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = re.sub(r"//.*@", "//…@", str(value), flags=re.DOTALL)
+    if len(text) > LONGEST_SHOWN:
+        text = f"{text[: LONGEST_SHOWN - 1]}…"
+    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text
 
 
 def name(value: str) -> str:
     """A name that can stand in a topic and in a file's path."""
     if not NAME.fullmatch(value):
         raise ValueError(
-            f"{value!r} is not a name: use 1 to 32 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
+            f"{shown(value)} is not a name: use 1 to 32 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
         )
     return value
 
@@ -24,36 +41,44 @@ def name(value: str) -> str:
 def camera_name(value: str) -> str:
     """A name that is not one of the node's own topics."""
     if value in RESERVED:
-        raise ValueError(f"a camera may not be called {value!r}: smartcam/<node>/{value} is a topic of the node itself")
+        raise ValueError(
+            f"a camera may not be called {shown(value)}: smartcam/<node>/{value} is a topic of the node itself"
+        )
     return name(value)
 
 
 def seconds(value: Any) -> float:
     """``"90s"``, ``"1h30m"``, ``"250ms"`` or a number of seconds → seconds."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if value < 0:
-            raise ValueError("a duration cannot be negative")
-        return float(value)
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else []
-    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", "", value).strip():
-        raise ValueError(f'{value!r} is not a duration: write "90s", "5m", "1h30m" or "250ms"')
-    return sum(float(number) * UNITS_S[unit] for number, unit in parts)
+        duration_s = value
+    else:
+        parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else []
+        if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", "", value).strip():
+            raise ValueError(f'{shown(value)} is not a duration: write "90s", "5m", "1h30m" or "250ms"')
+        duration_s = sum(float(number) * UNITS_S[unit] for number, unit in parts)
+    if not 0 <= duration_s <= LONGEST_S:
+        raise ValueError("a duration is not negative, and at most 3650 days long")
+    return float(duration_s)
 
 
 def size(value: Any) -> tuple[int, int]:
     """``"1280x720"`` → (1280, 720)."""
     if isinstance(value, str) and (found := re.fullmatch(r"(\d{2,5})x(\d{2,5})", value)):
         return int(found[1]), int(found[2])
-    raise ValueError(f'{value!r} is not a size: write width and height in pixels, like "1280x720"')
+    raise ValueError(f'{shown(value)} is not a size: write width and height in pixels, like "1280x720"')
 
 
 def labels(value: Any) -> tuple[str, ...]:
     """One label or ``@group``, or a list of them, lower-cased."""
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(label, str) for label in value):
+    if not isinstance(value, list | tuple) or not value or not all(map(_is_text, value)):
         raise ValueError('write one label ("person"), a list (["deer", "fox"]) or a group ("@wildlife")')
     return tuple(label.strip().lower() for label in value)
+
+
+def _is_text(label: Any) -> bool:
+    return isinstance(label, str) and label.strip() != ""
 
 
 class Count:
@@ -74,7 +99,7 @@ class Count:
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if isinstance(text, str) and (found := cls.PATTERN.fullmatch(text.strip())):
             return cls(found[1] or ">=", int(found[2]))
-        raise ValueError(f'{value!r} is not a count: write a number, or a comparison like ">= 3"')
+        raise ValueError(f'{shown(value)} is not a count: write a number, or a comparison like ">= 3"')
 
     def holds(self, number: int) -> bool:
         match self.operator:
