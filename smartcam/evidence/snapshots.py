@@ -1,0 +1,173 @@
+"""When an event's pictures are taken and sent.
+
+An alert's first picture goes at once; that of any other event at its end, or `SOON_S` after its start if it lasts
+longer. At the end a better one follows, if it is clearly better than what was sent.
+
+What is decided depends on scenes and events alone, so a replay sends what the daemon sends. The judge's thread
+decides and never waits: encoding is left to a worker behind a short queue. When that is full, a picture is tried again
+at the next scene, and at the event's end it is given up and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from smartcam.config import Config
+from smartcam.data import Box, Event, Picture, Scene, Track
+from smartcam.evidence.album import Album, Candidate
+from smartcam.evidence.snapshot import Mark, jpeg
+from smartcam.workers import Alive, Channel
+
+SOON_S = 5.0
+"""How long a picture may wait for a better one while its event goes on."""
+CLEARLY_BETTER = 1.2
+RING_S = 20.0
+"""How far back `large` remembers."""
+MAX_WAITING = 8
+"""Pictures that may wait to be encoded: each may keep a frame of several megabytes alive."""
+
+
+@dataclass(slots=True, eq=False)
+class _Owed:
+    """An open event that wants pictures."""
+
+    # Of the judge's thread.
+    event: Event
+    """As last told."""
+    start_at: float
+    tracks: frozenset[int] = frozenset()
+    kept: Candidate | None = None
+    """Made into a picture already, because it was about to grow too old."""
+    sent: int = 0
+    sent_quality: float = 0.0
+    # Of the evidence thread.
+    rendered: tuple[Candidate, bytes] | None = None
+    """What became of `kept`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One picture to be made."""
+
+    owed: _Owed
+    event: Event
+    candidate: Candidate
+    marks: tuple[Mark, ...]
+    crop: Box | None
+    number: int
+    """Counts the event's pictures from 1; one that is only kept has 0."""
+
+
+class Snapshots:
+    """Keeps the best frames, and sends each event's pictures.
+
+    `deliver(event, jpeg, number)` gets every picture, on the evidence thread; `number` counts an event's pictures from
+    1. `large(camera, at)` gives the same moment from the camera's larger stream, or None; it remembers `RING_S`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        deliver: Callable[[Event, bytes, int], None],
+        *,
+        large: Callable[[str, float], Picture | None] = lambda _camera, _at: None,
+    ) -> None:
+        self.album = Album()
+        self.dropped = 0
+        """Pictures that were given up because the queue was full."""
+        self._rules = config.rule
+        self._deliver = deliver
+        self._large = large
+        self._owed: dict[str, _Owed] = {}
+        self._jobs: Channel[_Job] = Channel(MAX_WAITING)
+
+    def on_scene(self, scene: Scene) -> None:
+        """Take the next scene, before the rules see it. Never waits."""
+        self.album.look(scene)
+        for owed in self._owed.values():
+            if owed.event.camera == scene.camera:
+                self._while_open(owed, scene.at)
+
+    def on_event(self, event: Event) -> None:
+        """Take what the rules say. Never waits."""
+        if "snapshot" not in event.evidence:
+            return
+        owed = self._owed.setdefault(event.id, _Owed(event, start_at=event.at))
+        owed.event = event
+        owed.tracks |= {track.id for track in event.tracks}
+        self.album.hold(event.id, owed.tracks)
+        if event.phase == "end":
+            self._at_end(self._owed.pop(event.id))
+            self.album.release(event.id)
+        else:
+            self._while_open(owed, event.at)
+
+    def run(self, alive: Alive) -> None:
+        """The worker's loop: make and deliver pictures, and all that wait before it ends."""
+        while alive() or self._jobs:
+            if job := self._jobs.take(timeout_s=0.5):
+                self._make(job)
+
+    def work(self) -> None:
+        """The same without a thread: make and deliver all that waits now."""
+        while job := self._jobs.take(timeout_s=0):
+            self._make(job)
+
+    def _while_open(self, owed: _Owed, at: float) -> None:
+        best = self._best(owed)
+        if not best:
+            return
+        is_due = owed.event.level == "alert" or at - owed.start_at >= SOON_S
+        if is_due and not owed.sent:
+            self._send(owed, best)
+        # Half of the ring is left for the evidence thread to get to it.
+        is_old = at - best.frame.at >= RING_S / 2
+        if is_old and best is not owed.kept and _is_worth_sending(owed, best) and self._ask(owed, best, 0):
+            owed.kept = best
+
+    def _at_end(self, owed: _Owed) -> None:
+        best = self._best(owed)
+        if best and _is_worth_sending(owed, best) and not self._send(owed, best):
+            self.dropped += 1
+
+    def _best(self, owed: _Owed) -> Candidate | None:
+        best = self.album.best(owed.event.camera, owed.tracks)
+        if owed.kept and (not best or best.quality <= owed.kept.quality):
+            return owed.kept
+        return best
+
+    def _send(self, owed: _Owed, best: Candidate) -> bool:
+        """Whether there was room."""
+        if not self._ask(owed, best, owed.sent + 1):
+            return False
+        owed.sent += 1
+        owed.sent_quality = best.quality
+        return True
+
+    def _ask(self, owed: _Owed, best: Candidate, number: int) -> bool:
+        """Whether there was room."""
+        look = self._rules[owed.event.rule].snapshot
+        marks = tuple(_mark(track) for track in best.tracks if look.boxes and track.id in owed.tracks)
+        crop = best.track.box if look.crop and best.track else None
+        return self._jobs.put(_Job(owed, owed.event, best, marks, crop, number), alive=lambda: False)
+
+    def _make(self, job: _Job) -> None:
+        kept = job.owed.rendered
+        picture = kept[1] if kept and kept[0] is job.candidate else self._render(job)
+        if job.number:
+            self._deliver(job.event, picture, job.number)
+        else:
+            job.owed.rendered = (job.candidate, picture)
+
+    def _render(self, job: _Job) -> bytes:
+        frame = job.candidate.frame
+        return jpeg(self._large(frame.camera, frame.at) or frame.picture, job.marks, crop=job.crop)
+
+
+def _is_worth_sending(owed: _Owed, best: Candidate) -> bool:
+    return not owed.sent or best.quality > CLEARLY_BETTER * owed.sent_quality
+
+
+def _mark(track: Track) -> Mark:
+    return Mark(track.box, f"{track.label} {track.score:.2f}")

@@ -1,0 +1,99 @@
+"""Pictures as JPEG."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from smartcam.evidence import Mark, jpeg
+from smartcam.evidence.snapshot import padded
+from tests.evidence.pictures import Painting, decoded, flat, noise
+
+
+def test_a_whole_picture_keeps_its_size_and_colours() -> None:
+    red = Painting(np.full((120, 160, 3), (200, 30, 40), np.uint8))
+
+    pixels = decoded(jpeg(red))
+
+    assert pixels.shape == (120, 160, 3)
+    assert np.abs(pixels.astype(int) - (200, 30, 40)).max() < 6
+
+
+def test_a_picture_without_boxes_has_nothing_drawn() -> None:
+    assert np.ptp(decoded(jpeg(flat()))) == 0
+
+
+@pytest.mark.parametrize("shade", [0, 128, 255])
+def test_a_box_and_its_text_can_be_seen_on_any_background(shade: int) -> None:
+    pixels = decoded(jpeg(flat(640, 360, shade), [Mark((0.25, 0.5, 0.75, 0.9), "person 0.87")])).astype(int)
+
+    def contrast(top: float, bottom: float, left: float, right: float) -> int:
+        return int(np.ptp(pixels[round(top * 360) : round(bottom * 360), round(left * 640) : round(right * 640)]))
+
+    assert contrast(0.68, 0.72, 0.23, 0.27) > 100, "the left line"
+    assert contrast(0.88, 0.92, 0.48, 0.52) > 100, "the lower line"
+    assert contrast(0.44, 0.49, 0.25, 0.4) > 100, "the text above"
+    assert contrast(0.6, 0.8, 0.4, 0.6) < 10, "nothing inside"
+
+
+def test_drawing_leaves_the_picture_itself_alone() -> None:
+    picture = flat()
+    jpeg(picture, [Mark((0.2, 0.2, 0.8, 0.8), "person")])
+
+    assert np.ptp(picture.pixels) == 0
+
+
+@pytest.mark.parametrize(
+    "box", [(0.0, 0.0, 1.0, 1.0), (0.95, 0.0, 1.0, 0.1), (0.9, 0.95, 1.3, 1.4), (0.0, 0.98, 0.1, 1.0)]
+)
+def test_the_text_stays_in_the_picture_wherever_the_box_is(box: tuple[float, float, float, float]) -> None:
+    """A bar of black with white in it, as many pixels of it as in the middle."""
+    text = "tiger \N{LATIN SMALL LETTER E WITH ACUTE} 0.87"
+
+    def letters(at: tuple[float, float, float, float]) -> int:
+        plain, marked = (decoded(jpeg(flat(640, 360, 128), [Mark(at, words)])) for words in ("", text))
+        return int((np.abs(plain.astype(int) - marked) > 60).any(axis=2).sum())
+
+    assert letters(box) == pytest.approx(letters((0.4, 0.4, 0.6, 0.6)), rel=0.25)
+
+
+def test_a_crop_is_the_box_with_some_of_what_is_around_it() -> None:
+    assert padded((0.4, 0.4, 0.6, 0.5), (100, 100)) == pytest.approx((0.36, 0.36, 0.64, 0.54))
+    assert padded((0.0, 0.4, 0.5, 1.0), (100, 100))[0::3] == (0.0, 1.0), "within the picture"
+
+    pixels = decoded(jpeg(noise(500, 300), crop=(0.4, 0.4, 0.6, 0.6)))
+    assert pixels.shape == (60 + 2 * 20, 100 + 2 * 20, 3)
+
+
+def test_boxes_are_drawn_where_they_are_in_the_crop() -> None:
+    box = (0.4, 0.4, 0.6, 0.6)
+    pixels = decoded(jpeg(flat(500, 300), [Mark(box, "")], crop=box)).astype(int)
+
+    dark = np.argwhere(pixels[:, 70].max(axis=1) < 60)
+    assert (dark.min(), dark.max()) == pytest.approx((20, 80), abs=3)
+
+
+def test_what_is_outside_a_crop_is_not_drawn_into_it() -> None:
+    pixels = decoded(jpeg(flat(500, 300), [Mark((0.8, 0.4, 0.9, 0.6), "dog")], crop=(0.4, 0.4, 0.6, 0.6)))
+
+    assert np.ptp(pixels) == 0
+
+
+def test_a_picture_that_is_too_large_loses_quality_and_then_pixels() -> None:
+    picture = noise(640, 360)
+    full = jpeg(picture)
+    poorer = jpeg(picture, max_bytes=len(full) - 1)
+    smaller = jpeg(picture, [Mark((0.2, 0.2, 0.8, 0.8), "person")], max_bytes=len(full) // 5)
+
+    assert len(poorer) < len(full)
+    assert decoded(poorer).shape == (360, 640, 3)
+    assert len(smaller) <= len(full) // 5
+    assert decoded(smaller).shape[1] < 640
+
+
+def test_the_worst_4k_picture_fits_a_message() -> None:
+    assert len(jpeg(noise(3840, 2160))) <= 512 * 1024
+
+
+def test_the_same_picture_gives_the_same_bytes() -> None:
+    assert jpeg(noise(), [Mark((0.2, 0.2, 0.8, 0.8), "a")]) == jpeg(noise(), [Mark((0.2, 0.2, 0.8, 0.8), "a")])
