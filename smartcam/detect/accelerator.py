@@ -1,0 +1,244 @@
+"""The device that models run on, as the daemon sees it: a child process that is replaced when it dies or hangs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+from numpy.typing import NDArray
+
+from smartcam.detect.model import ModelFile
+from smartcam.detect.process import ChildProcess, Done, Gone, Hello, spawn
+from smartcam.detect.slots import SLOTS
+from smartcam.errors import SmartcamError, Unavailable
+
+log = logging.getLogger(__name__)
+
+CRASHES_TO_INCOMPATIBLE = 3
+RECENT_INVOKES = 50
+CLOSE_S = 0.5
+"""How long a healthy child may take to release its device."""
+
+
+class AcceleratorLost(Unavailable):
+    """The child died, gave up or was killed past its deadline; everything that was in flight is lost with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceleratorState:
+    """How it stands. A lost one stays lost, with its reason, until a new child is ready."""
+
+    name: Literal["opening", "ready", "lost", "incompatible"] = "opening"
+    reason: str = ""
+    device: str = ""
+    runtime: str = ""
+    """Package and version."""
+    threads: int = 0
+    restarts: int = 0
+    invoke_ms: float | None = None
+    """The median of recent ones, as the child measured it."""
+    pid: int | None = None
+
+
+class Accelerator:
+    """Runs one model in a child process, up to two pictures at a time.
+
+    Used by one thread, which calls `ready` at every turn of its loop, also when it has nothing to submit:
+    that is how an idle child's death is noticed and a new one comes to be. `state` may be read by any.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        device: str = "auto",
+        runtime: str = "auto",
+        threads: int = 0,
+        open_timeout_s: float = 40.0,
+        invoke_timeout_s: float = 10.0,
+        retry_min_s: float = 1.0,
+        retry_max_s: float = 15.0,
+    ) -> None:
+        self.model = model
+        self.hello: Hello | None = None
+        """What the present child said when it was ready; None while there is none."""
+        self.error: SmartcamError | None = None
+        """Why the last child was lost, until the next one is ready."""
+        self._job = {
+            "path": os.fspath(model.path.absolute()),
+            "sha256": model.sha256,
+            "device": device,
+            "runtime": runtime,
+            "threads": threads or _spare_cores(),
+        }
+        self._open_timeout_s = open_timeout_s
+        self._invoke_timeout_s = invoke_timeout_s
+        self._retry_s = (retry_min_s, retry_max_s)
+        # PDEATHSIG fires when the spawning thread ends: this one lives as long as the accelerator does,
+        # so that a worker may end, and another adopt the running child.
+        self._spawner = ThreadPoolExecutor(1, thread_name_prefix="spawner")
+        self._child: ChildProcess | None = None
+        self._deadline = 0.0
+        self._spawn_at = 0.0
+        self._submitted: deque[int] = deque()
+        self._next_slot = 0
+        self._failures = 0
+        self._crashes = 0
+        self._proven = False
+        self._recent_ms: deque[float] = deque(maxlen=RECENT_INVOKES)
+        self._state = AcceleratorState(threads=threads or _spare_cores())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def state(self) -> AcceleratorState:
+        recent = list(self._recent_ms)
+        return replace(self._state, invoke_ms=statistics.median(recent) if recent else None)
+
+    @property
+    def in_flight(self) -> int:
+        """Pictures that were submitted and not collected."""
+        return len(self._submitted)
+
+    @property
+    def free(self) -> int:
+        """How many more may be submitted now."""
+        return SLOTS - self.in_flight if self.hello else 0
+
+    def ready(self) -> bool:
+        """Whether pictures may be submitted. Moves things on and waits for nothing but the end of a dead child:
+        spawns when the backoff allows, hears the child's hello, holds it to its deadline for opening, and
+        notices the death of an idle one.
+        """
+        try:
+            if self._child is None:
+                self._spawn_if_due()
+            elif self.hello is None:
+                self._open()
+            elif not self._submitted:
+                self._child.receive(0)
+        except Gone as gone:
+            self._lose(gone)
+        return self.hello is not None
+
+    def submit(self, write: Callable[[NDArray[Any]], None]) -> None:
+        """Have `write` fill the next free slot's picture, shaped and typed like the model's input, and start on it.
+
+        `write` must not keep the array. Only while `free`. Raises AcceleratorLost.
+        """
+        if self._child is None or self.hello is None:
+            raise AcceleratorLost(self._state.reason or "no accelerator is ready")
+        if not self.free:
+            raise RuntimeError("two pictures are in flight: collect one first")
+        write(self.hello.slots[self._next_slot].picture)
+        try:
+            self._child.invoke(self._next_slot)
+        except Gone as gone:
+            raise self._lose(gone) from None
+        if not self._submitted:
+            self._deadline = time.monotonic() + self._invoke_timeout_s
+        self._submitted.append(self._next_slot)
+        self._next_slot = (self._next_slot + 1) % SLOTS
+
+    def collect(self) -> list[NDArray[Any]]:
+        """Copies of the outputs of the oldest picture in flight; waits for it. Raises AcceleratorLost."""
+        if self._child is None or self.hello is None or not self._submitted:
+            raise AcceleratorLost(self._state.reason or "nothing is in flight")
+        try:
+            done = self._child.receive(self._deadline - time.monotonic())
+            if not isinstance(done, Done):
+                raise Gone(Unavailable(f"no inference within {self._invoke_timeout_s:g} s: {self._where} hangs"))
+        except Gone as gone:
+            raise self._lose(gone) from None
+        # The child begins with the next one now, not when that was submitted.
+        self._deadline = time.monotonic() + self._invoke_timeout_s
+        self._recent_ms.append(done.ms)
+        self._proven, self._failures, self._crashes = True, 0, 0
+        self._submitted.popleft()
+        return [output.copy() for output in self.hello.slots[done.slot].outputs]
+
+    def close(self) -> None:
+        """End the child: it has a moment to release its device, then it is killed."""
+        if self._child is not None:
+            self._child.end(CLOSE_S)
+        self._child, self.hello = None, None
+        self._submitted.clear()
+        self._spawner.shutdown(wait=False)
+
+    @property
+    def _where(self) -> str:
+        return self._state.device or str(self._job["device"])
+
+    def _spawn_if_due(self) -> None:
+        now = time.monotonic()
+        if now < self._spawn_at:
+            return
+        try:
+            self._child = self._spawner.submit(spawn, self._job).result()
+        except OSError as error:
+            raise Gone(Unavailable(f"the inference process cannot be started: {error.strerror}")) from error
+        self._deadline = now + self._open_timeout_s
+        self._change(replace(self._state, pid=self._child.pid))
+
+    def _open(self) -> None:
+        assert self._child is not None
+        hello = self._child.receive(0)
+        if isinstance(hello, Hello):
+            self.hello, self.error, self._next_slot = hello, None, 0
+            self._change(replace(self._state, name="ready", reason="", device=hello.device, runtime=hello.runtime))
+        elif time.monotonic() > self._deadline:
+            late = f"{self.model.path} did not open on {self._where} within {self._open_timeout_s:g} s"
+            raise Gone(Unavailable(late))
+
+    def _lose(self, gone: Gone) -> AcceleratorLost:
+        """Forget the child, and set the time for the next one."""
+        if self._child is not None:
+            self._child.end()
+        opening = self.hello is None
+        self._child, self.hello = None, None
+        self._submitted.clear()
+        self._recent_ms.clear()
+        self._crashes += gone.crashed
+        least, most = self._retry_s
+        wait_s = min(most, least * 2 ** min(self._failures, 16))
+        self._failures += 1
+        name: Literal["lost", "incompatible"] = "lost"
+        self.error = gone.reason
+        if gone.crashed and opening:
+            self.error = Unavailable(f"{self.model.path}: {gone} while opening it: is the file damaged?")
+        if self._crashes >= CRASHES_TO_INCOMPATIBLE and not self._proven:
+            name, wait_s = "incompatible", most
+            self.error = Unavailable(
+                f"{self.model.path} and this runtime or device do not go together: "
+                f"{CRASHES_TO_INCOMPATIBLE} crashes in a row before a first good inference; {gone}"
+            )
+        self._spawn_at = time.monotonic() + wait_s
+        restarts = self._state.restarts + 1
+        self._change(replace(self._state, name=name, reason=str(self.error), pid=None, restarts=restarts))
+        return AcceleratorLost(str(self.error))
+
+    def _change(self, state: AcceleratorState) -> None:
+        """One line for each change of name or reason: not for each attempt that fails like the one before."""
+        before, self._state = self._state, state
+        if (before.name, before.reason) == (state.name, state.reason):
+            return
+        if state.name == "ready":
+            log.info("%s is ready on %s (%s)", self.model.name, state.device, state.runtime)
+        else:
+            log.warning("%s is %s: %s", self.model.name, state.name, state.reason)
+
+
+def _spare_cores() -> int:
+    """One core is left to the rest of the daemon."""
+    return max(1, len(os.sched_getaffinity(0)) - 1)
