@@ -17,10 +17,13 @@ from smartcam.data import Boxes, Luma, Motion
 Small: TypeAlias = NDArray[np.float32]
 """(h, w) brightness of the shrunken picture, or something for each of its pixels."""
 
+Mask: TypeAlias = NDArray[np.uint8]
+"""(h, w) 255 where something holds, else 0."""
+
 LONG_SIDE = 160
 """Pixels at least of the shrunken picture's longer side."""
-SAMPLES = 4
-"""Rows at least that are averaged into one pixel; the others are not even read from memory."""
+SAMPLES = 24
+"""Pixels at least that are averaged into one; rows beyond that are not even read from memory."""
 MIN_CONTRAST = 7.0
 """Grey levels of 255 that always count as still: what an encoder changes at its key frames stays below."""
 DEVIATIONS = 4.0
@@ -59,46 +62,69 @@ class MotionGate:
 
     def look(self, luma: Luma, at: float) -> Motion:
         """Where the picture of time `at` differs from the usual; padded boxes, at a cost far below a millisecond."""
+        import cv2
+
         picture = shrink(luma)
         if picture.shape != self._usual.shape:
             return self._begin(picture, at)
-        self._usual *= _gain(self._usual, picture)
-        off = np.abs(picture - self._usual)
-        moved = off > MIN_CONTRAST + DEVIATIONS * self._deviation
-        if np.count_nonzero(moved) > EVERYWHERE * moved.size:
+        off, moved = self._compare(picture)
+        if some := cv2.countNonZero(moved):
+            # A still scene needs no such care: its running average follows the light by itself.
+            self._usual *= _gain(self._usual, picture)
+            off, moved = self._compare(picture)
+            some = cv2.countNonZero(moved)
+        if some > EVERYWHERE * moved.size:
             return self._begin(picture, at)
-        self._adapt(picture, off, moved, at)
-        return Motion(_boxes(moved)) if moved.any() else Motion.none()
+        self._adapt(picture, off, moved if some else None, at)
+        return Motion(_boxes(moved)) if some else Motion.none()
 
     def _begin(self, picture: Small, at: float) -> Motion:
         self._usual, self._at = picture, at
         self._deviation = np.full_like(picture, FIRST_DEVIATION)
         return Motion.everywhere()
 
-    def _adapt(self, picture: Small, off: Small, moved: NDArray[np.bool_], at: float) -> None:
+    def _compare(self, picture: Small) -> tuple[Small, Mask]:
+        """How far each pixel is off, and which are too far."""
+        import cv2
+
+        off = cv2.absdiff(picture, self._usual)
+        limit = self._deviation * np.float32(DEVIATIONS) + np.float32(MIN_CONTRAST)
+        return np.asarray(off), np.asarray(cv2.compare(off, limit, cv2.CMP_GT))
+
+    def _adapt(self, picture: Small, off: Small, moved: Mask | None, at: float) -> None:
+        """Follow what is still; where something moves keep the background, and learn slowly how much moves there."""
+        import cv2
+
         elapsed_s, self._at = at - self._at, at
-        follow, learn, learn_moved = (_rate(elapsed_s, s) for s in (USUAL_S, DEVIATION_S, DEVIATION_MOVED_S))
-        self._usual += np.where(moved, np.float32(0), follow) * (picture - self._usual)
-        self._deviation += np.where(moved, learn_moved, learn) * (off - self._deviation)
+        still = None if moved is None else cv2.bitwise_not(moved)
+        cv2.accumulateWeighted(picture, self._usual, _share(elapsed_s, USUAL_S), still)
+        cv2.accumulateWeighted(off, self._deviation, _share(elapsed_s, DEVIATION_S), still)
+        if moved is not None:
+            cv2.accumulateWeighted(off, self._deviation, _share(elapsed_s, DEVIATION_MOVED_S), moved)
 
 
 def shrink(luma: Luma) -> Small:
-    """(h, w) → about `LONG_SIDE` pixels of its longer side, each the mean of a block of whole pixels.
+    """(h, w) → about `LONG_SIDE` pixels of its longer side, each the mean over a block of whole pixels.
 
-    A picture that was turned is a view with negative or swapped strides, of which OpenCV would first make a full
-    copy: it is shrunk as it lies in memory, and the small one is turned.
+    Only some rows of each block are read, which is what costs; and where it can, the width is halved first, because
+    that alone is vectorised. A picture that was turned is a view with negative or swapped strides, of which OpenCV
+    would first make a full copy: it is shrunk as it lies in memory, and the small one is turned.
     """
     import cv2
 
-    rows, columns = luma.strides
-    turned = abs(rows) < abs(columns)
-    flips = (slice(None, None, -1 if rows < 0 else 1), slice(None, None, -1 if columns < 0 else 1))
+    down, across = luma.strides
+    turned = abs(down) < abs(across)
+    flips = (slice(None, None, -1 if down < 0 else 1), slice(None, None, -1 if across < 0 else 1))
     plane = luma[flips].T if turned else luma[flips]
     block = max(1, max(plane.shape) // LONG_SIDE)
-    step = next(step for step in range(max(1, block // SAMPLES), 0, -1) if block % step == 0)
-    height, width = (max(1, side // block) for side in plane.shape)
+    height, width = max(1, plane.shape[0] // block), max(1, plane.shape[1] // block)
+    rows_needed = min(block, max(2, -(-SAMPLES // block)))
+    step = next(step for step in range(block // rows_needed, 0, -1) if block % step == 0)
     sampled = plane[: height * block : step, : width * block]
-    small = cv2.resize(sampled, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if block % 2 == 0 and (block // step) % 2 == 0:
+        half = (sampled.shape[1] // 2, sampled.shape[0] // 2)
+        sampled = np.asarray(cv2.resize(sampled, half, interpolation=cv2.INTER_AREA))
+    small = np.asarray(cv2.resize(sampled, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     return np.ascontiguousarray((small.T if turned else small)[flips])
 
 
@@ -107,19 +133,19 @@ def _gain(usual: Small, picture: Small) -> float:
     return float(np.median((picture[::4, ::4] + 1) / (usual[::4, ::4] + 1)))
 
 
-def _rate(elapsed_s: float, follows_s: float) -> np.float32:
+def _share(elapsed_s: float, follows_s: float) -> float:
     """How far an average goes towards its present value in that time."""
-    return np.float32(1 - exp(-elapsed_s / follows_s))
+    return 1 - exp(-elapsed_s / follows_s)
 
 
-def _boxes(moved: NDArray[np.bool_]) -> Boxes:
+def _boxes(moved: Mask) -> Boxes:
     """(h, w) pixels that moved → (n, 4) padded boxes around what hangs together."""
     import cv2
 
     # Grown by a pixel, so that the parts of one walker, and where they were and are, become one.
-    grown = cv2.dilate(moved.view(np.uint8), np.ones((3, 3), np.uint8))
+    grown = cv2.dilate(moved, np.ones((3, 3), np.uint8))
     count, blobs, stats, _ = cv2.connectedComponentsWithStats(grown)
-    enough = np.bincount(blobs[moved], minlength=count) >= MIN_PIXELS
+    enough = np.bincount(blobs[moved > 0], minlength=count) >= MIN_PIXELS
     x, y, width, height, _ = stats[enough].T.astype(np.float32)
     across, down = width * PADDING + PADDING_PIXELS, height * PADDING + PADDING_PIXELS
     edges = np.stack([x - across, y - down, x + width + across, y + height + down], axis=1)

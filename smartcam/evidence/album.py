@@ -43,7 +43,7 @@ class Album:
     of more than `max_frames` frames or `max_bytes` of one camera. One thread at a time.
     """
 
-    def __init__(self, *, max_frames: int = 16, max_bytes: int = 24 << 20) -> None:
+    def __init__(self, *, max_frames: int = 16, max_bytes: int = 12 << 20) -> None:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
         self._pages: dict[str, _Page] = {}
