@@ -1,0 +1,14 @@
+"""Where frames come from.
+
+What a `source` (and likewise a `record` stream) may be:
+
+- a video file, a picture, or a folder of pictures, which play in the order of their names;
+- ``rtsp://``, ``rtsps://``, ``http://`` or ``https://``, spoken to over TCP;
+- ``/dev/videoN``, with `pixel_format`, `size` and `fps`;
+- ``exec:COMMAND ARGUMENTS…``, any program that writes video to its stdout: H.264, H.265, MJPEG, MPEG-TS, or raw
+  I420, which needs `format` and `size`. This is how GStreamer pipelines and CSI cameras come in. No shell is used.
+
+In reading order: `source` (what is meant), `packets` (opening it, and what comes out compressed), `session` (one
+attempt: frames until it ends), `reopen` (again and again), `stream` (the worker of a camera), `picture` (the
+pixels of a frame); beside them `record` (the larger stream), `recording` (a file, for replay) and `still`.
+"""

@@ -1,0 +1,42 @@
+"""A picture file: BMP, JPEG or PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from smartcam.camera.packets import open_packets
+from smartcam.camera.picture import DecodedPicture, Degrees
+from smartcam.camera.source import Source
+from smartcam.config.sections import Camera
+from smartcam.errors import SmartcamError
+
+
+def read_picture(path: Path, rotate: Degrees = 0) -> DecodedPicture:
+    """The picture in a file, turned as its EXIF orientation and then `rotate` say.
+
+    Raises SmartcamError when it cannot be read, or is larger than MAX_PIXELS: that is known before it is decoded.
+    """
+    import av
+
+    if not path.is_file():
+        raise SmartcamError(f"{path}: no such file; correct the path")
+    source = Source("file", str(path), place=f"file:{path}")
+    try:
+        with open_packets(source, Camera(source=str(path))) as packets:
+            frame = next(frame for packet in packets for frame in packets.stream.codec_context.decode(packet))
+    except (SmartcamError, av.FFmpegError, StopIteration):
+        raise SmartcamError(
+            f"{path}: not a picture that can be read (BMP, JPEG or PNG of at most 64 megapixels)"
+        ) from None
+    return DecodedPicture(frame, upright(-frame.rotation + rotate))
+
+
+def upright(degrees: int) -> Degrees:
+    match round(degrees / 90) % 4:
+        case 1:
+            return 90
+        case 2:
+            return 180
+        case 3:
+            return 270
+    return 0
