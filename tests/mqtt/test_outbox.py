@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+import pytest
+
+from smartcam.data import Kind, Message
+from smartcam.mqtt.outbox import KINDS, MemoryOutbox, Row
+
+
+def owe(kind: Kind, name: str = "t", size: int = 99) -> Message:
+    """A message of `size` + 1 bytes, topic included."""
+    return Message(name, b"x" * size, kind)
+
+
+def take(outbox: MemoryOutbox, kinds: Collection[Kind] = KINDS) -> Row:
+    row = outbox.take(kinds)
+    assert row
+    return row
+
+
+def taken(outbox: MemoryOutbox, kinds: Collection[Kind] = KINDS) -> list[Row]:
+    rows = []
+    while row := outbox.take(kinds):
+        rows.append(row)
+    return rows
+
+
+def test_alerts_go_before_events_and_events_before_media_each_in_their_order() -> None:
+    outbox = MemoryOutbox(10_000)
+    kinds: list[Kind] = ["clip", "event", "snapshot", "alert", "event", "alert"]
+    for n, kind in enumerate(kinds):
+        outbox.put(Message(str(n), b"", kind))
+    assert [row.message.topic for row in taken(outbox)] == ["3", "5", "1", "4", "2", "0"]
+
+
+def test_a_link_takes_only_its_kinds() -> None:
+    outbox = MemoryOutbox(10_000)
+    outbox.put(owe("snapshot"))
+    assert outbox.take({"alert", "event"}) is None
+    assert outbox.take({"snapshot", "clip"})
+
+
+def test_a_row_is_owed_until_it_is_done() -> None:
+    outbox = MemoryOutbox(10_000)
+    outbox.put(owe("event"))
+    row = take(outbox)
+    assert (outbox.take(KINDS), outbox.backlog.depth, outbox.backlog.bytes) == (None, 1, 100)
+    outbox.done(row.id)
+    assert (outbox.backlog.depth, outbox.backlog.bytes) == (0, 0)
+
+
+def test_what_was_in_flight_waits_again_in_its_old_place() -> None:
+    outbox = MemoryOutbox(10_000)
+    for n in range(4):
+        outbox.put(Message(str(n), b"", "event"))
+    second_last = [take(outbox) for _ in range(3)][1]
+    outbox.done(second_last.id)
+    outbox.release_all(KINDS)
+    assert [(row.message.topic, row.tries) for row in taken(outbox)] == [("0", 1), ("2", 1), ("3", 0)]
+
+
+def test_a_new_session_leaves_the_other_links_rows_in_flight() -> None:
+    outbox = MemoryOutbox(10_000)
+    outbox.put(owe("event"))
+    outbox.put(owe("clip"))
+    taken(outbox)
+    outbox.release_all({"clip"})
+    assert [row.message.kind for row in taken(outbox)] == ["clip"]
+
+
+def test_the_first_to_go_are_the_oldest_clips_then_snapshots_then_events() -> None:
+    outbox = MemoryOutbox(500)
+    kinds: list[tuple[str, Kind]] = [("e", "event"), ("s", "snapshot"), ("c1", "clip"), ("c2", "clip"), ("a", "alert")]
+    for name, kind in kinds:
+        assert outbox.put(owe(kind, name, 100 - len(name)))
+
+    assert outbox.put(owe("alert", "A", 199))  # takes the place of two
+    assert [row.message.topic for row in taken(outbox)] == ["a", "A", "e", "s"]
+    assert outbox.backlog.dropped == {"alert": 0, "event": 0, "snapshot": 0, "clip": 2}
+
+
+def test_a_message_never_displaces_a_better_one() -> None:
+    outbox = MemoryOutbox(200)
+    outbox.put(owe("alert"))
+    outbox.put(owe("event"))
+    assert not outbox.put(owe("clip"))
+    assert [row.message.kind for row in taken(outbox)] == ["alert", "event"]
+    assert outbox.backlog.dropped["clip"] == 1
+
+
+def test_one_that_cannot_fit_displaces_nothing() -> None:
+    outbox = MemoryOutbox(200)
+    outbox.put(owe("clip"))
+    assert not outbox.put(owe("alert", size=1000))
+    assert outbox.backlog.depth == 1
+
+
+def test_what_is_in_flight_is_not_dropped() -> None:
+    outbox = MemoryOutbox(200)
+    outbox.put(owe("clip", "o"))
+    row = take(outbox)
+    outbox.put(owe("clip"))
+    assert outbox.put(owe("clip", "N"))
+    outbox.done(row.id)
+    assert [row.message.topic for row in taken(outbox)] == ["N"]
+
+
+def test_a_failure_is_counted_and_each_reason_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    outbox = MemoryOutbox(10_000)
+    for _ in range(3):
+        outbox.put(owe("event"))
+    for row in taken(outbox):
+        outbox.failed(row.id, "not authorized")
+    assert outbox.backlog.failed["event"] == 3
+    assert outbox.backlog.bytes == 0
+    assert [record.getMessage().split(" (")[0] for record in caplog.records] == ["t: given up: not authorized"]
+
+
+def test_a_listener_hears_of_each_message_while_it_listens() -> None:
+    outbox, heard = MemoryOutbox(10_000), threading.Event()
+    with outbox.listener(heard.set):
+        outbox.put(owe("event"))
+        assert heard.is_set()
+    heard.clear()
+    outbox.put(owe("event"))
+    assert not heard.is_set()
