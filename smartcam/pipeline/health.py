@@ -1,0 +1,77 @@
+"""How this node is: the figures of N/health, and when they are worth a message."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from smartcam.mqtt.payloads import HealthPayload
+
+EVERY_S = 15 * 60.0
+
+RELEASED = 1_764_547_200.0
+"""2025-12-01: a clock before this version was written has not been set since power came on."""
+
+
+def clock_ok() -> bool:
+    """Whether the wall clock can be right. A board without a battery begins in 1970, or at its last shutdown."""
+    return time.time() > RELEASED
+
+
+def temperature_c(sysfs: Path = Path("/sys")) -> float | None:
+    """The hottest thermal zone of the board in °C, or None where it has none."""
+    found = []
+    for zone in sysfs.glob("class/thermal/thermal_zone*/temp"):
+        try:
+            found.append(int(zone.read_text()) / 1000)
+        except (OSError, ValueError):
+            continue
+    return max(found, default=None)
+
+
+def resident_mib(pid: int | str = "self") -> float | None:
+    """Resident memory of a process in MiB, or None once it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    kib = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), None)
+    return round(int(kib) / 1024, 1) if kib else None
+
+
+def disk_free_mib(folder: Path) -> float | None:
+    """What is left for `folder`, or for the nearest of its parents that exists."""
+    existing = next((path for path in [folder, *folder.parents] if path.exists()), None)
+    return round(shutil.disk_usage(existing).free / 2**20) if existing else None
+
+
+class Teller:
+    """Decides when health is told: on a change that matters, at most every `pause_s`, and every 15 min anyway."""
+
+    def __init__(self, tell: Callable[[HealthPayload], None], pause_s: float) -> None:
+        self._tell = tell
+        self._pause_s = pause_s
+        self._told: HealthPayload | None = None
+        self._told_at = 0.0
+
+    def look(self, health: HealthPayload, at: float) -> None:
+        """`health` at monotonic time `at`."""
+        quiet_s = at - self._told_at
+        changed = self._told is None or _matters(health) != _matters(self._told)
+        if self._told is None or (changed and quiet_s >= self._pause_s) or quiet_s >= EVERY_S:
+            self._told, self._told_at = health, at
+            self._tell(health)
+
+
+def _matters(health: HealthPayload) -> Any:
+    """What is worth a message of its own: states, reasons and restarts, not figures that always move."""
+    return (
+        health.degraded,
+        health.clock_ok,
+        {name: camera.online for name, camera in health.cameras.items()},
+        {name: (model.state, model.restarts) for name, model in health.models.items()},
+        health.mqtt and health.mqtt.reconnects,
+    )

@@ -1,0 +1,62 @@
+"""One camera's part of the daemon: its stream, its motion gate, and its larger record stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from smartcam import config
+from smartcam.camera.record import RecordStream
+from smartcam.camera.stream import CameraStatus, CameraStream
+from smartcam.data import Frame, Motion, Picture
+from smartcam.detect.motion import MotionGate
+from smartcam.workers import LatestFrames, Worker
+
+
+class Lookout:
+    """Hands a camera's frames, with what moved in them, to `waiting`.
+
+    `on_status` and `on_tick` are called with the camera's name, by its thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        section: config.Camera,
+        waiting: LatestFrames,
+        *,
+        on_status: Callable[[str, CameraStatus], None],
+        on_tick: Callable[[str, float, float], None],
+    ) -> None:
+        self.name = name
+        self.frames = 0
+        """Since the start."""
+        self._section = section
+        self._waiting = waiting
+        self._gate = MotionGate()
+        self._stream = CameraStream(name, section, self._on_frame, partial(on_status, name), partial(on_tick, name))
+        self._record = RecordStream(name, section) if section.record else None
+
+    @property
+    def status(self) -> CameraStatus:
+        return self._stream.status
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one replaced before the detector came to them."""
+        return self._waiting.dropped.get(self.name, 0)
+
+    def workers(self) -> Iterator[Worker]:
+        """Its threads, to be started in this order; the last one gives the frames."""
+        if self._record:
+            yield Worker(f"record {self.name}", self._record.run)
+        yield Worker(f"camera {self.name}", self._stream.run)
+
+    def large(self, at: float) -> Picture | None:
+        """The moment `at` from the record stream, or None where there is none, or it is too long ago."""
+        return self._record.picture_at(at) if self._record else None
+
+    def _on_frame(self, frame: Frame) -> None:
+        self.frames += 1
+        moved = self._gate.look(frame.picture.luma, frame.at) if self._section.motion else Motion.everywhere()
+        self._waiting.put(frame, moved, keep_all=self._section.pace == "fast")

@@ -1,0 +1,86 @@
+"""The same stages on a recording: every frame, one thread, the same bytes every time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from smartcam.camera.recording import recording
+from smartcam.config import Config
+from smartcam.data import Message, Motion, Scene
+from smartcam.detect.detector import Detector
+from smartcam.detect.motion import MotionGate
+from smartcam.evidence.snapshots import Snapshots
+from smartcam.mqtt.topics import Topics
+from smartcam.pipeline.eye import Eye
+from smartcam.pipeline.judge import Judge, Reporter
+from smartcam.pipeline.models import Models
+from smartcam.rules.engine import Engine
+from smartcam.rules.ids import Ulids
+from smartcam.workers import Waiting
+
+EPOCH = 946_728_000.0
+"""2000-01-01T12:00:00Z: when a recording begins unless one says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How recordings are played through one camera's rules."""
+
+    config: Config
+    camera: str
+    wall_start: float = EPOCH
+    look_at_all: bool = False
+    """Leaves the motion gate off."""
+
+    def run(
+        self,
+        clips: Iterable[Path],
+        *,
+        tell: Callable[[Message], object],
+        see: Callable[[Scene], object] = lambda _: None,
+    ) -> None:
+        """Play each clip by itself, from the same start; `tell` gets every message, `see` every scene.
+
+        Raises:
+            SmartcamError: a clip cannot be read.
+            BadConfig: the model, or a label that a rule names, cannot be used.
+            Unavailable: the model is not here, or cannot be run to the end.
+        """
+        name = self.config.model_of(self.camera)
+        models = Models.find(self.config, [name])
+        with models.accelerator(name) as accelerator:
+            detector = Detector(models.files[name], accelerator)
+            detector.wait_ready(self.config.model[name].open_timeout)
+            for clip in clips:
+                self._play(clip, detector, models, tell, see)
+
+    def _play(
+        self,
+        clip: Path,
+        detector: Detector,
+        models: Models,
+        tell: Callable[[Message], object],
+        see: Callable[[Scene], object],
+    ) -> None:
+        section = self.config.camera[self.camera]
+        reporter = Reporter(Topics(self.config.node.name), models.title, tell, clock_ok=lambda: True)
+        snapshots = Snapshots(self.config, reporter.snapshot)
+        judge = Judge(Engine(self.config, Ulids(random.Random(0))), snapshots, reporter.event)
+
+        def seen(scene: Scene) -> None:
+            see(scene)
+            judge.judge(scene)
+            snapshots.work()
+
+        eye = Eye(detector, {self.camera: section}, seen, strict=True)
+        gate = MotionGate()
+        for frame in recording(clip, self.camera, self.wall_start, section.rotate):
+            look = self.look_at_all or not section.motion
+            moved = Motion.everywhere() if look else gate.look(frame.picture.luma, frame.at)
+            eye.take(Waiting(frame, moved))
+        eye.flush()
+        judge.finish()
+        snapshots.work()
