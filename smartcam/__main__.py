@@ -1,0 +1,5 @@
+"""`python -m smartcam`."""
+
+from smartcam.cli import main
+
+main()
