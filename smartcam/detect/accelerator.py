@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from numpy.typing import NDArray
 
 from smartcam.detect.model import ModelFile
-from smartcam.detect.process import ChildProcess, Done, Gone, Hello, spawn
+from smartcam.detect.process import ChildProcess, Done, Gone, Greeting, spawn
 from smartcam.detect.slots import SLOTS
 from smartcam.errors import SmartcamError, Unavailable
 
@@ -45,10 +45,12 @@ class AcceleratorState:
     invoke_ms: float | None = None
     """The median of recent ones, as the child measured it."""
     pid: int | None = None
+    degraded: str = ""
+    """Why it works on its slower path: one sentence, or nothing."""
 
 
 class Accelerator:
-    """Runs one model in a child process, up to two pictures at a time.
+    """Runs one model, or several that share a device, in a child process, up to two pictures at a time.
 
     Used by one thread, which calls `ready` at every turn of its loop, also when it has nothing to submit:
     that is how an idle child's death is noticed and a new one comes to be. `state` may be read by any.
@@ -56,8 +58,7 @@ class Accelerator:
 
     def __init__(
         self,
-        model: ModelFile,
-        *,
+        *models: ModelFile,
         device: str = "auto",
         runtime: str = "auto",
         threads: int = 0,
@@ -66,14 +67,14 @@ class Accelerator:
         retry_min_s: float = 1.0,
         retry_max_s: float = 15.0,
     ) -> None:
-        self.model = model
-        self.hello: Hello | None = None
-        """What the present child said when it was ready; None while there is none."""
+        self.models = models
+        self.hellos: Greeting = ()
+        """What the present child said when it was ready, for each model; empty while there is none."""
         self.error: SmartcamError | None = None
         """Why the last child was lost, until the next one is ready."""
-        self._job = {
-            "path": os.fspath(model.path.absolute()),
-            "sha256": model.sha256,
+        files = [model.on(device) for model in models]
+        self._job: dict[str, Any] = {
+            "models": [{"path": os.fspath(path.absolute()), "sha256": sha256} for path, sha256 in files],
             "device": device,
             "runtime": runtime,
             "threads": threads or _spare_cores(),
@@ -88,10 +89,12 @@ class Accelerator:
         self._deadline = 0.0
         self._spawn_at = 0.0
         self._submitted: deque[int] = deque()
-        self._next_slot = 0
+        """The models of the pictures in flight, the oldest first."""
+        self._next_slots: list[int] = []
         self._failures = 0
         self._crashes = 0
-        self._proven = False
+        self.proven = False
+        """Whether it ever did an inference."""
         self._recent_ms: deque[float] = deque(maxlen=RECENT_INVOKES)
         self._state = AcceleratorState(threads=threads or _spare_cores())
 
@@ -114,7 +117,7 @@ class Accelerator:
     @property
     def free(self) -> int:
         """How many more may be submitted now."""
-        return SLOTS - self.in_flight if self.hello else 0
+        return SLOTS - self.in_flight if self.hellos else 0
 
     def ready(self) -> bool:
         """Whether pictures may be submitted. Moves things on and waits for nothing but the end of a dead child:
@@ -124,36 +127,37 @@ class Accelerator:
         try:
             if self._child is None:
                 self._spawn_if_due()
-            elif self.hello is None:
+            elif not self.hellos:
                 self._open()
             elif not self._submitted:
                 self._child.receive(0)
         except Gone as gone:
             self._lose(gone)
-        return self.hello is not None
+        return bool(self.hellos)
 
-    def submit(self, write: Callable[[NDArray[Any]], None]) -> None:
-        """Have `write` fill the next free slot's picture, shaped and typed like the model's input, and start on it.
+    def submit(self, write: Callable[[NDArray[Any]], None], model: int = 0) -> None:
+        """Have `write` fill the model's next picture, shaped and typed like its input, and start on it.
 
         `write` must not keep the array. Only while `free`. Raises AcceleratorLost.
         """
-        if self._child is None or self.hello is None:
+        if self._child is None or not self.hellos:
             raise AcceleratorLost(self._state.reason or "no accelerator is ready")
         if not self.free:
             raise RuntimeError("two pictures are in flight: collect one first")
-        write(self.hello.slots[self._next_slot].picture)
+        slot = self._next_slots[model]
+        write(self.hellos[model].slots[slot].picture)
         try:
-            self._child.invoke(self._next_slot)
+            self._child.invoke(model, slot)
         except Gone as gone:
             raise self._lose(gone) from None
         if not self._submitted:
             self._deadline = time.monotonic() + self._invoke_timeout_s
-        self._submitted.append(self._next_slot)
-        self._next_slot = (self._next_slot + 1) % SLOTS
+        self._submitted.append(model)
+        self._next_slots[model] = (slot + 1) % SLOTS
 
     def collect(self) -> list[NDArray[Any]]:
         """Copies of the outputs of the oldest picture in flight; waits for it. Raises AcceleratorLost."""
-        if self._child is None or self.hello is None or not self._submitted:
+        if self._child is None or not self.hellos or not self._submitted:
             raise AcceleratorLost(self._state.reason or "nothing is in flight")
         try:
             done = self._child.receive(self._deadline - time.monotonic())
@@ -163,22 +167,35 @@ class Accelerator:
             raise self._lose(gone) from None
         # The child begins with the next one now, not when that was submitted.
         self._deadline = time.monotonic() + self._invoke_timeout_s
-        self._recent_ms.append(done.ms)
-        self._proven, self._failures, self._crashes = True, 0, 0
+        if done.model == 0:
+            self._recent_ms.append(done.ms)
+        self.proven, self._failures, self._crashes = True, 0, 0
         self._submitted.popleft()
-        return [output.copy() for output in self.hello.slots[done.slot].outputs]
+        return [output.copy() for output in self.hellos[done.model].slots[done.slot].outputs]
 
-    def close(self) -> None:
-        """End the child: it has a moment to release its device, then it is killed."""
+    def rest(self) -> None:
+        """End the child, which has a moment to release its device, until `ready` is asked again."""
         if self._child is not None:
             self._child.end(CLOSE_S)
-        self._child, self.hello = None, None
+        self._child, self.hellos = None, ()
         self._submitted.clear()
+
+    def close(self) -> None:
+        """End the child for good."""
+        self.rest()
         self._spawner.shutdown(wait=False)
 
     @property
     def _where(self) -> str:
         return self._state.device or str(self._job["device"])
+
+    @property
+    def _names(self) -> str:
+        return " and ".join(model.name for model in self.models)
+
+    @property
+    def _files(self) -> str:
+        return " and ".join(model["path"] for model in self._job["models"])
 
     def _spawn_if_due(self) -> None:
         now = time.monotonic()
@@ -193,20 +210,21 @@ class Accelerator:
 
     def _open(self) -> None:
         assert self._child is not None
-        hello = self._child.receive(0)
-        if isinstance(hello, Hello):
-            self.hello, self.error, self._next_slot = hello, None, 0
-            self._change(replace(self._state, name="ready", reason="", device=hello.device, runtime=hello.runtime))
+        greeting = self._child.receive(0)
+        if isinstance(greeting, tuple):
+            self.hellos, self.error, self._next_slots = greeting, None, [0] * len(greeting)
+            first = greeting[0]
+            self._change(replace(self._state, name="ready", reason="", device=first.device, runtime=first.runtime))
         elif time.monotonic() > self._deadline:
-            late = f"{self.model.path} did not open on {self._where} within {self._open_timeout_s:g} s"
+            late = f"{self._files} did not open on {self._where} within {self._open_timeout_s:g} s"
             raise Gone(Unavailable(late))
 
     def _lose(self, gone: Gone) -> AcceleratorLost:
         """Forget the child, and set the time for the next one."""
         if self._child is not None:
             self._child.end()
-        opening = self.hello is None
-        self._child, self.hello = None, None
+        opening = not self.hellos
+        self._child, self.hellos = None, ()
         self._submitted.clear()
         self._recent_ms.clear()
         self._crashes += gone.crashed
@@ -216,11 +234,11 @@ class Accelerator:
         name: Literal["lost", "incompatible"] = "lost"
         self.error = gone.reason
         if gone.crashed and opening:
-            self.error = Unavailable(f"{self.model.path}: {gone} while opening it: is the file damaged?")
-        if self._crashes >= CRASHES_TO_INCOMPATIBLE and not self._proven:
+            self.error = Unavailable(f"{self._files}: {gone} while opening it: is the file damaged?")
+        if self._crashes >= CRASHES_TO_INCOMPATIBLE and not self.proven:
             name, wait_s = "incompatible", most
             self.error = Unavailable(
-                f"{self.model.path} and this runtime or device do not go together: "
+                f"{self._files} and this runtime or device do not go together: "
                 f"{CRASHES_TO_INCOMPATIBLE} crashes in a row before a first good inference; {gone}"
             )
         self._spawn_at = time.monotonic() + wait_s
@@ -234,9 +252,9 @@ class Accelerator:
         if (before.name, before.reason) == (state.name, state.reason):
             return
         if state.name == "ready":
-            log.info("%s is ready on %s (%s)", self.model.name, state.device, state.runtime)
+            log.info("%s is ready on %s (%s)", self._names, state.device, state.runtime)
         else:
-            log.warning("%s is %s: %s", self.model.name, state.name, state.reason)
+            log.warning("%s is %s: %s", self._names, state.name, state.reason)
 
 
 def _spare_cores() -> int:

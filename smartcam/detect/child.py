@@ -1,10 +1,10 @@
-"""The child process: owns the interpreter, so that its aborts, segfaults and hangs end nothing else.
+"""The child process: owns the interpreters of one accelerator, so that their aborts, segfaults and hangs end nothing else.
 
 ``python -m smartcam.detect.child SOCKET PARENT`` with an inherited socket and the parent's process id.
 Each message is one packet, of which the first byte says what it is.
 
-- in: the job, as JSON; then one byte for each picture: the number of the slot that it lies in.
-- out: ``H`` and JSON once the model is open, with the shared memory's descriptor; ``D``, slot and
+- in: the job, as JSON; then two bytes for each picture: which model, and the number of the slot that it lies in.
+- out: ``H`` and JSON once the models are open, with the descriptor of each one's shared memory; ``D``, model, slot and
   milliseconds when an invoke is done; ``E`` and JSON before giving up, with a sentence for a person.
 """
 
@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from smartcam.detect.model import check_model
 from smartcam.errors import BadConfig, SmartcamError, Unavailable
 
 HELLO, DONE, ERROR = b"H", b"D", b"E"
-DONE_FORMAT = struct.Struct("<cBf")
+DONE_FORMAT = struct.Struct("<cBBf")
 MAX_MESSAGE_BYTES = 1 << 16
 PR_SET_PDEATHSIG = 1
 
@@ -64,23 +65,32 @@ def _die_with(parent_pid: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _serve(parent: socket.socket, job: dict[str, str | int | None]) -> None:
-    path = Path(str(job["path"]))
-    check_model(path, str(job["sha256"]) if job["sha256"] else None)
-    opened = open_model(path, str(job["device"]), str(job["runtime"]), int(job["threads"] or 1))
-    memory = slots.create(opened.picture, opened.outputs)
-    shared = slots.attach(memory, opened.picture, opened.outputs)
-    hello = {
-        "picture": asdict(opened.picture),
-        "outputs": [asdict(tensor) for tensor in opened.outputs],
-        "runtime": opened.runtime,
-        "device": opened.device,
-    }
-    socket.send_fds(parent, [HELLO + json.dumps(hello).encode()], [memory])
-    os.close(memory)
-    while request := parent.recv(1):
-        ms = _invoke(opened, shared[request[0]])
-        parent.send(DONE_FORMAT.pack(DONE, request[0], ms))
+def _serve(parent: socket.socket, job: dict[str, Any]) -> None:
+    opened = [_open(model, job) for model in job["models"]]
+    memories = [slots.create(each.picture, each.outputs) for each in opened]
+    shared = [slots.attach(fd, each.picture, each.outputs) for fd, each in zip(memories, opened, strict=True)]
+    hello = [
+        {
+            "picture": asdict(each.picture),
+            "outputs": [asdict(tensor) for tensor in each.outputs],
+            "runtime": each.runtime,
+            "device": each.device,
+        }
+        for each in opened
+    ]
+    socket.send_fds(parent, [HELLO + json.dumps(hello).encode()], memories)
+    for memory in memories:
+        os.close(memory)
+    while request := parent.recv(2):
+        model, slot = request
+        ms = _invoke(opened[model], shared[model][slot])
+        parent.send(DONE_FORMAT.pack(DONE, model, slot, ms))
+
+
+def _open(model: dict[str, str | None], job: dict[str, Any]) -> Opened:
+    path = Path(str(model["path"]))
+    check_model(path, model["sha256"])
+    return open_model(path, job["device"], job["runtime"], job["threads"])
 
 
 def _invoke(opened: Opened, slot: slots.Slot) -> float:

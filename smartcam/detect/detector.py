@@ -11,6 +11,7 @@ import numpy as np
 
 from smartcam.data import WHOLE, Box, Detections, Frame
 from smartcam.detect.accelerator import Accelerator, AcceleratorLost, AcceleratorState
+from smartcam.detect.failover import Failover
 from smartcam.detect.layouts import Layout, choose
 from smartcam.detect.model import ModelFile
 from smartcam.detect.pixels import Pixels, pixels_for
@@ -36,14 +37,16 @@ class Reading:
 class Detector:
     """One model's eyes. Used by one thread, like the accelerator behind it, up to two frames at a time."""
 
-    def __init__(self, model: ModelFile, accelerator: Accelerator) -> None:
+    def __init__(self, model: ModelFile, accelerator: Accelerator | Failover, index: int = 0) -> None:
+        """`index` is the model's place among those of the accelerator."""
         self.model = model
         self.problem: BadConfig | None = None
         """Why the opened model cannot be used: an unknown layout, labels that do not fit."""
         self._accelerator = accelerator
+        self._index = index
         self._reading: Reading | None = None
         self._heard: Hello | None = None
-        self._fits: deque[Fit] = deque()
+        self._submitted: deque[tuple[Fit, Reading]] = deque()
 
     @property
     def state(self) -> AcceleratorState:
@@ -54,7 +57,7 @@ class Detector:
     @property
     def in_flight(self) -> int:
         """Frames that were submitted and not collected."""
-        return len(self._fits)
+        return len(self._submitted)
 
     @property
     def free(self) -> int:
@@ -64,9 +67,9 @@ class Detector:
     def ready(self) -> bool:
         """Whether frames may be submitted; never waits. Called at every turn of the loop, see `Accelerator.ready`."""
         if not self._accelerator.ready():
-            self._fits.clear()
+            self._submitted.clear()
             return False
-        if (hello := self._accelerator.hello) is not self._heard:
+        if (hello := self._accelerator.hellos[self._index]) is not self._heard:
             self._meet(hello)
         return self._reading is not None
 
@@ -97,31 +100,32 @@ class Detector:
             fit = stretch(crop, reading.input_wh)
         rgb = frame.picture.rgb(crop, fit.content_wh)
         try:
-            self._accelerator.submit(lambda picture: reading.pixels.write(rgb, picture))
+            self._accelerator.submit(lambda picture: reading.pixels.write(rgb, picture), self._index)
         except AcceleratorLost:
-            self._fits.clear()
+            self._submitted.clear()
             raise
-        self._fits.append(fit)
+        self._submitted.append((fit, reading))
 
     def collect(self) -> Detections:
         """What the oldest frame in flight shows, in 0..1 of the frame; waits for it. Raises AcceleratorLost."""
         try:
             tensors = self._accelerator.collect()
         except AcceleratorLost:
-            self._fits.clear()
+            self._submitted.clear()
             raise
-        assert self._reading is not None
-        seen = self._reading.layout.read(tensors, self.model.score)
-        boxes = self._fits.popleft().to_frame(seen.boxes)
+        # Another child may have been met since: what it takes to read this one was kept beside it.
+        fit, reading = self._submitted.popleft()
+        seen = reading.layout.read(tensors, self.model.score)
+        boxes = fit.to_frame(seen.boxes)
         # What lay in the padding alone has no area in the frame.
         in_frame = np.flatnonzero((boxes[:, :2] < boxes[:, 2:]).all(axis=1))
         return Detections(boxes, seen.scores, seen.classes, seen.labels)[in_frame]
 
-    def _meet(self, hello: Hello | None) -> None:
+    def _meet(self, hello: Hello) -> None:
         """A new child has opened the model: see how it is fed and read."""
         self._heard, self._reading, self.problem = hello, None, None
         try:
-            self._reading = _reading(self.model, hello) if hello else None
+            self._reading = _reading(self.model, hello)
         except BadConfig as error:
             self.problem = error
             log.error("%s", error)

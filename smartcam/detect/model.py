@@ -34,6 +34,7 @@ class ModelFile:
 
     name: str
     path: Path
+    """For the CPU, or compiled for the Edge TPU where there is no other."""
     labels: tuple[str, ...] = ()
     """Lower case, by class index. Empty: classes are called class-0, class-1 and so on."""
     sha256: str | None = None
@@ -45,6 +46,15 @@ class ModelFile:
     score: float = 0.3
     """Detections below it are dropped."""
     normalise: Normalise = "auto"
+    compiled: Path | None = None
+    """The twin of `path` for the Edge TPU."""
+    compiled_sha256: str | None = None
+
+    def on(self, device: str) -> tuple[Path, str | None]:
+        """The file that runs on "cpu" or "edgetpu[:…]", and what its sha256 must be."""
+        if self.compiled and device.startswith("edgetpu"):
+            return self.compiled, self.compiled_sha256
+        return self.path, self.sha256
 
     @property
     def names(self) -> tuple[str, ...]:

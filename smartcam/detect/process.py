@@ -13,7 +13,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from smartcam.detect import slots
 from smartcam.detect.child import DONE, DONE_FORMAT, ERROR, HELLO, MAX_MESSAGE_BYTES
@@ -22,6 +22,8 @@ from smartcam.errors import BadConfig, SmartcamError, Unavailable
 
 log = logging.getLogger(__name__)
 
+MAX_MODELS = 16
+"""On one accelerator."""
 LAST_WORDS = 20
 """Lines of the child's stderr that are kept, to be quoted when it dies."""
 MAX_WORDS_BYTES = 300
@@ -55,8 +57,13 @@ class Hello:
 class Done:
     """An invoke has ended; its outputs lie in its slot."""
 
+    model: int
     slot: int
     ms: float
+
+
+Greeting: TypeAlias = tuple[Hello, ...]
+"""Of all its models, in the order of the job."""
 
 
 class ChildProcess:
@@ -73,16 +80,16 @@ class ChildProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def invoke(self, slot: int) -> None:
-        """Have it work on the picture in this slot. Raises Gone."""
+    def invoke(self, model: int, slot: int) -> None:
+        """Have this model work on the picture in its slot. Raises Gone."""
         try:
-            self._socket.send(bytes([slot]))
+            self._socket.send(bytes([model, slot]))
         except OSError:
             # What it said before it went is told by receive().
             self.receive(OBITUARY_S)
             raise Gone(self._obituary(), crashed=True) from None
 
-    def receive(self, timeout_s: float) -> Hello | Done | None:
+    def receive(self, timeout_s: float) -> Greeting | Done | None:
         """Its next message, or None after `timeout_s` without one. Raises Gone when it gave up or died."""
         until = time.monotonic() + timeout_s
         while True:
@@ -111,17 +118,18 @@ class ChildProcess:
         self._poll.register(self._process.stderr, select.POLLIN)
         self._poll.register(self._socket, select.POLLIN)
 
-    def _message(self) -> Hello | Done:
+    def _message(self) -> Greeting | Done:
         try:
-            packet, descriptors, _, _ = socket.recv_fds(self._socket, MAX_MESSAGE_BYTES, 1)
+            packet, descriptors, _, _ = socket.recv_fds(self._socket, MAX_MESSAGE_BYTES, MAX_MODELS)
         except ConnectionResetError:
             packet, descriptors = b"", []
         kind = packet[:1]
         if kind == DONE:
-            _, slot, ms = DONE_FORMAT.unpack(packet)
-            return Done(slot, ms)
+            _, model, slot, ms = DONE_FORMAT.unpack(packet)
+            return Done(model, slot, ms)
         if kind == HELLO:
-            return _hello(json.loads(packet[1:]), descriptors[0])
+            told = json.loads(packet[1:])
+            return tuple(_hello(each, memory) for each, memory in zip(told, descriptors, strict=True))
         if kind == ERROR:
             told = json.loads(packet[1:])
             raise Gone(BadConfig(told["message"]) if told["bad_config"] else Unavailable(told["message"]))
