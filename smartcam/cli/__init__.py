@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from smartcam import __version__
-from smartcam.cli import bench, check, demo, detect, doctor, models, replay, run, status, watch
+from smartcam.cli import bench, check, demo, detect, devices, doctor, models, replay, run, status, watch
 from smartcam.errors import SmartcamError
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, status, doctor, check, detect, replay, watch, demo):
+for module in (run, status, devices, doctor, check, detect, replay, watch, demo):
     module.add_to(app)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
