@@ -128,6 +128,9 @@ class Track:
     hits: int
     confirmed: bool
     """Whether its history makes it real: rules look at no other."""
+    sublabel: str = ""
+    """What a second model says it is: the species of a bird, say. Empty while it is not sure."""
+    sublabel_score: float = 0.0
 
     @property
     def foot(self) -> Point:
@@ -183,6 +186,9 @@ class Event:
     tracks: tuple[Track, ...]
     reasons: tuple[str, ...]
     """Why the rule fired, one clause each, for a person."""
+    sublabel: str = ""
+    """The best track's, of those that a second model is sure of."""
+    sublabel_score: float = 0.0
     evidence: tuple[str, ...] = ()
     """What the rule asked for: "snapshot"."""
 

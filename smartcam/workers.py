@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -18,6 +19,9 @@ Alive: TypeAlias = Callable[[], bool]
 
 T = TypeVar("T")
 
+TROUBLED_S = 60.0
+"""How long after a failure a worker counts as troubled."""
+
 
 class Worker:
     """A named thread that runs `loop`, and runs it again after a failure.
@@ -29,6 +33,9 @@ class Worker:
     def __init__(self, name: str, loop: Callable[[Alive], None], *, retry_s: float = 1.0) -> None:
         self.name = name
         self.failures = 0
+        """How often the loop failed."""
+        self._failure: tuple[float, str] = (-math.inf, "")
+        """When it failed last, and how."""
         self._loop = loop
         self._retry_s = retry_s
         self._stop = threading.Event()
@@ -65,6 +72,12 @@ class Worker:
         """Seconds since the loop last gave a sign of life; 0 once it is done."""
         return 0.0 if self.done else time.monotonic() - self._beat
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the loop from running well: a failure within the last minute, or None."""
+        failed_at, how = self._failure
+        return how if time.monotonic() - failed_at < TROUBLED_S else None
+
     def pause(self, seconds: float) -> None:
         """Sleep inside the loop, awake at once when it should end, and a sign of life at every second."""
         until = time.monotonic() + seconds
@@ -75,14 +88,20 @@ class Worker:
         self._beat = time.monotonic()
         return not self._stop.is_set()
 
+    def _remember(self, how: str) -> None:
+        """One traceback for each cause while it lasts: a loop that always fails must not flood the journal."""
+        self.failures += 1
+        if how != self.trouble:
+            log.exception("%s failed; running it again", self.name)
+        self._failure = time.monotonic(), how
+
     def _run(self) -> None:
         while True:
             try:
                 self._loop(self._alive)
-            except Exception:
+            except Exception as error:
                 # The only broad except in the house: whatever a stage raises, the daemon goes on.
-                self.failures += 1
-                log.exception("%s failed; running it again", self.name)
+                self._remember(f"{type(error).__name__}: {error}")
                 self.pause(self._retry_s)
                 if self._stop.is_set():
                     return

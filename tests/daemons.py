@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,14 @@ class Running:
 
 
 @contextmanager
-def daemon(folder: Path, config: str) -> Iterator[Running]:
+def daemon(
+    folder: Path, config: str, environment: Mapping[str, str] | None = None, *, python: str = sys.executable
+) -> Iterator[Running]:
     """`smartcam run` with this configuration; what it keeps and logs is in `folder`."""
     file = folder / "smartcam.toml"
     file.write_text(config)
-    command = [sys.executable, "-m", "smartcam", "run", "-c", str(file)]
-    environment = {**os.environ, "RUNTIME_DIRECTORY": str(folder)}
+    command = [python, "-m", "smartcam", "run", "-c", str(file)]
+    environment = {**os.environ, **(environment or {}), "RUNTIME_DIRECTORY": str(folder)}
     with (folder / "log").open("ab") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
         try:
             yield Running(process, folder)

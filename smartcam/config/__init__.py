@@ -10,6 +10,7 @@ from smartcam.config.sections import (
     Rule,
     Site,
     Snapshot,
+    Then,
     Zone,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "Rule",
     "Site",
     "Snapshot",
+    "Then",
     "Zone",
     "load",
     "parse",

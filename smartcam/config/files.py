@@ -200,6 +200,12 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for name, camera in config.camera.items():
         if camera.model and camera.model not in config.model:
             yield ("camera", name, "model"), unknown("model", camera.model, config.model)
+    for name, model in config.model.items():
+        for n, then in enumerate(model.then):
+            if then.model not in config.model:
+                yield ("model", name, "then", n, "model"), unknown("model", then.model, config.model)
+            elif config.model[then.model].then:
+                yield ("model", name, "then", n, "model"), f'"{then.model}" has second looks itself: one level is all'
     for name, rule in config.rule.items():
         if rule.camera and rule.camera not in config.camera:
             yield ("rule", name, "camera"), unknown("camera", rule.camera, config.camera)

@@ -121,30 +121,51 @@ class Camera(Section):
     retry_max: Seconds = 5.0
 
 
+class Then(Section):
+    """A second look: which model says what kind of thing a detected one is."""
+
+    see: Labels
+    """The detector's labels that get one."""
+    model: Name
+    """A [model.NAME] that classifies."""
+    score: Share = 0.5
+    """Less sure than that, over the track's life, the thing keeps the detector's label alone."""
+
+
 class Model(Section):
-    """A detector: a model of the catalogue (`use`) or files of one's own."""
+    """A detector, or a classifier for second looks: a model of the catalogue (`use`) or files of one's own."""
 
     use: str | None = None
     file: str | None = None
+    """For the CPU, or compiled for the Edge TPU where there is no other."""
+    compiled: str | None = None
+    """The twin of `file` for the Edge TPU."""
     labels: str | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    compiled_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     layout: str = "auto"
     resize: Literal["auto", "letterbox", "stretch"] = "auto"
     score: Share = 0.3
     """Detections below it are not even tracked."""
-    accelerator: str = Field(default="auto", pattern=r"^(auto|cpu|edgetpu(:.+)?)$")
-    runtime: Literal["auto", "litert", "tflite"] = "auto"
+    accelerator: str = Field(default="auto", pattern=r"^(auto|cpu|edgetpu(:.+)?|standin:\d+(\.\d+)?)$")
+    """standin:5 is one of 5 ms that sees nothing real: for benchmarks."""
+    performance: Literal["low", "medium", "high", "max"] | None = None
+    """The Edge TPU's clock; its own default is high."""
+    runtime: Literal["auto", "litert", "tflite", "pycoral"] = "auto"
     threads: int = Field(default=0, ge=0, le=64)
     """Of the CPU; 0 leaves one core to the rest of the daemon."""
     open_timeout: Seconds = 40.0
     invoke_timeout: Seconds = 10.0
     retry_min: Seconds = 1.0
     retry_max: Seconds = 15.0
+    then: tuple[Then, ...] = ()
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if (self.use is None) == (self.file is None):
             raise ValueError('give either use = "NAME" (see `smartcam models list`) or file = "PATH.tflite"')
+        if self.use and self.compiled:
+            raise ValueError("compiled: a model of the catalogue brings its own; it goes with file only")
         return self
 
 

@@ -14,15 +14,20 @@ from typing import Any, Literal, Self
 
 from numpy.typing import NDArray
 
+from smartcam.detect.heat import Heat
 from smartcam.detect.model import ModelFile
 from smartcam.detect.process import ChildProcess, Done, Gone, Greeting, spawn
 from smartcam.detect.slots import SLOTS
+from smartcam.detect.versions import advice, find_library, installed_runtime, judge
 from smartcam.errors import SmartcamError, Unavailable
 
 log = logging.getLogger(__name__)
 
 CRASHES_TO_INCOMPATIBLE = 3
+FAILURES_TO_RESET = 2
+"""After so many in a row a USB stick's port is reset before the next opening."""
 RECENT_INVOKES = 50
+WAIT_STEP_S = 0.005
 CLOSE_S = 0.5
 """How long a healthy child may take to release its device."""
 
@@ -45,6 +50,9 @@ class AcceleratorState:
     invoke_ms: float | None = None
     """The median of recent ones, as the child measured it."""
     pid: int | None = None
+    temperature_c: float | None = None
+    hot: bool = False
+    """Whether it should be spared: half the rate until it has cooled down."""
     degraded: str = ""
     """Why it works on its slower path: one sentence, or nothing."""
 
@@ -59,8 +67,9 @@ class Accelerator:
     def __init__(
         self,
         *models: ModelFile,
-        device: str = "auto",
+        device: str = "cpu",
         runtime: str = "auto",
+        performance: str | None = None,
         threads: int = 0,
         open_timeout_s: float = 40.0,
         invoke_timeout_s: float = 10.0,
@@ -78,7 +87,9 @@ class Accelerator:
             "device": device,
             "runtime": runtime,
             "threads": threads or _spare_cores(),
+            "options": {"Performance": performance.capitalize()} if performance else {},
         }
+        self._heat = Heat()
         self._open_timeout_s = open_timeout_s
         self._invoke_timeout_s = invoke_timeout_s
         self._retry_s = (retry_min_s, retry_max_s)
@@ -93,6 +104,8 @@ class Accelerator:
         self._next_slots: list[int] = []
         self._failures = 0
         self._crashes = 0
+        self.last_ms = 0.0
+        """How long the last inference took."""
         self.proven = False
         """Whether it ever did an inference."""
         self._recent_ms: deque[float] = deque(maxlen=RECENT_INVOKES)
@@ -107,7 +120,19 @@ class Accelerator:
     @property
     def state(self) -> AcceleratorState:
         recent = list(self._recent_ms)
-        return replace(self._state, invoke_ms=statistics.median(recent) if recent else None)
+        heat = self._heat
+        return replace(
+            self._state,
+            invoke_ms=statistics.median(recent) if recent else None,
+            temperature_c=heat.temperature_c,
+            hot=heat.hot,
+            degraded=f"the Edge TPU is too hot ({heat}): at half the rate until it has cooled down" if heat.hot else "",
+        )
+
+    @property
+    def hot(self) -> bool:
+        """Whether the device should be spared."""
+        return self._heat.hot
 
     @property
     def in_flight(self) -> int:
@@ -131,9 +156,20 @@ class Accelerator:
                 self._open()
             elif not self._submitted:
                 self._child.receive(0)
+            self._feel()
         except Gone as gone:
             self._lose(gone)
         return bool(self.hellos)
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """For commands that do one thing: wait until `ready`, or raise what prevents it: Unavailable or BadConfig."""
+        until = time.monotonic() + timeout_s
+        while not self.ready():
+            if self.error is not None:
+                raise self.error
+            if time.monotonic() > until:
+                raise Unavailable(f"{self._names} is not ready after {timeout_s:g} s")
+            time.sleep(WAIT_STEP_S)
 
     def submit(self, write: Callable[[NDArray[Any]], None], model: int = 0) -> None:
         """Have `write` fill the model's next picture, shaped and typed like its input, and start on it.
@@ -167,6 +203,7 @@ class Accelerator:
             raise self._lose(gone) from None
         # The child begins with the next one now, not when that was submitted.
         self._deadline = time.monotonic() + self._invoke_timeout_s
+        self.last_ms = done.ms
         if done.model == 0:
             self._recent_ms.append(done.ms)
         self.proven, self._failures, self._crashes = True, 0, 0
@@ -185,6 +222,18 @@ class Accelerator:
         self.rest()
         self._spawner.shutdown(wait=False)
 
+    def _feel(self) -> None:
+        """Notice a card that is too hot, or dead: an invoke on that one would hang until its deadline."""
+        if not self.hellos or not self._state.device.startswith("edgetpu"):
+            return
+        turned = self._heat.look(self._state.device)
+        if self._heat.trouble:
+            raise Gone(Unavailable(self._heat.trouble))
+        if turned and self._heat.hot:
+            log.warning("%s is too hot (%s): at half the rate until it has cooled down", self._where, self._heat)
+        elif turned:
+            log.info("%s has cooled down to %s: at the full rate again", self._where, self._heat)
+
     @property
     def _where(self) -> str:
         return self._state.device or str(self._job["device"])
@@ -202,7 +251,8 @@ class Accelerator:
         if now < self._spawn_at:
             return
         try:
-            self._child = self._spawner.submit(spawn, self._job).result()
+            job = {**self._job, "reset": self._failures >= FAILURES_TO_RESET}
+            self._child = self._spawner.submit(spawn, job).result()
         except OSError as error:
             raise Gone(Unavailable(f"the inference process cannot be started: {error.strerror}")) from error
         self._deadline = now + self._open_timeout_s
@@ -227,6 +277,7 @@ class Accelerator:
         self._child, self.hellos = None, ()
         self._submitted.clear()
         self._recent_ms.clear()
+        self._heat = Heat()
         self._crashes += gone.crashed
         least, most = self._retry_s
         wait_s = min(most, least * 2 ** min(self._failures, 16))
@@ -239,12 +290,19 @@ class Accelerator:
             name, wait_s = "incompatible", most
             self.error = Unavailable(
                 f"{self._files} and this runtime or device do not go together: "
-                f"{CRASHES_TO_INCOMPATIBLE} crashes in a row before a first good inference; {gone}"
+                f"{CRASHES_TO_INCOMPATIBLE} crashes in a row before a first good inference; {gone}{self._advice()}"
             )
         self._spawn_at = time.monotonic() + wait_s
         restarts = self._state.restarts + 1
         self._change(replace(self._state, name=name, reason=str(self.error), pid=None, restarts=restarts))
         return AcceleratorLost(str(self.error))
+
+    def _advice(self) -> str:
+        """What fits the Edge TPU's library and the interpreter that crash together."""
+        if not self._job["device"].startswith("edgetpu"):
+            return ""
+        runtime = installed_runtime(str(self._job["runtime"]))
+        return f"; {advice(judge(find_library(), runtime))}" if runtime else ""
 
     def _change(self, state: AcceleratorState) -> None:
         """One line for each change of name or reason: not for each attempt that fails like the one before."""

@@ -1,4 +1,4 @@
-"""The child process: owns the interpreters of one accelerator, so that their aborts, segfaults and hangs end nothing else.
+"""The child process: owns an accelerator's interpreters, so that their aborts, segfaults and hangs end nothing else.
 
 ``python -m smartcam.detect.child SOCKET PARENT`` with an inherited socket and the parent's process id.
 Each message is one packet, of which the first byte says what it is.
@@ -26,8 +26,10 @@ from typing import Any
 import numpy as np
 
 from smartcam.detect import slots
+from smartcam.detect.claim import claimed
 from smartcam.detect.interpreter import Opened, open_model
 from smartcam.detect.model import check_model
+from smartcam.detect.standin import PREFIX, open_standin
 from smartcam.errors import BadConfig, SmartcamError, Unavailable
 
 HELLO, DONE, ERROR = b"H", b"D", b"E"
@@ -66,7 +68,11 @@ def _die_with(parent_pid: int) -> None:
 
 
 def _serve(parent: socket.socket, job: dict[str, Any]) -> None:
-    opened = [_open(model, job) for model in job["models"]]
+    with claimed(job["device"], reset=job["reset"]) as device:
+        _answer(parent, [_open(model, device, job) for model in job["models"]])
+
+
+def _answer(parent: socket.socket, opened: list[Opened]) -> None:
     memories = [slots.create(each.picture, each.outputs) for each in opened]
     shared = [slots.attach(fd, each.picture, each.outputs) for fd, each in zip(memories, opened, strict=True)]
     hello = [
@@ -87,10 +93,12 @@ def _serve(parent: socket.socket, job: dict[str, Any]) -> None:
         parent.send(DONE_FORMAT.pack(DONE, model, slot, ms))
 
 
-def _open(model: dict[str, str | None], job: dict[str, Any]) -> Opened:
+def _open(model: dict[str, str | None], device: str, job: dict[str, Any]) -> Opened:
     path = Path(str(model["path"]))
     check_model(path, model["sha256"])
-    return open_model(path, job["device"], job["runtime"], job["threads"])
+    if device.startswith(PREFIX):
+        return open_standin(device)
+    return open_model(path, device, job["runtime"], job["threads"], job["options"])
 
 
 def _invoke(opened: Opened, slot: slots.Slot) -> float:

@@ -55,6 +55,11 @@ class Detector:
         return replace(state, name="incompatible", reason=str(self.problem)) if self.problem else state
 
     @property
+    def hot(self) -> bool:
+        """Whether the accelerator should be spared."""
+        return self._accelerator.hot
+
+    @property
     def in_flight(self) -> int:
         """Frames that were submitted and not collected."""
         return len(self._submitted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,12 +13,18 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from smartcam.detect.accelerator import Accelerator, AcceleratorLost, AcceleratorState
+from smartcam.detect.devices import find_edge_tpus
+from smartcam.detect.interpreter import is_compiled
 from smartcam.detect.model import ModelFile
-from smartcam.detect.process import Greeting
-from smartcam.errors import SmartcamError
+from smartcam.detect.process import Greeting, Hello
+from smartcam.errors import BadConfig, SmartcamError
+
+log = logging.getLogger(__name__)
 
 HEAD_START_S = 5.0
 """How long a first opening may take before the CPU steps in: a USB stick gets its firmware then."""
+LOOK_EVERY_S = 1.0
+"""How often it is looked for in sysfs while there is none."""
 
 
 class Failover:
@@ -43,9 +50,14 @@ class Failover:
         self._demanded = demanded
         self._in_sight = in_sight
         self._head_start_s = head_start_s
+        self._looked_at, self._seen = -LOOK_EVERY_S, False
         self._asked_at: float | None = None
         self._missed = demanded
-        """Whether it matters that the TPU is not there: it was asked for, or was there before."""
+        """Whether it matters that the TPU does not work: it was asked for, or is there, or was there before."""
+        self._heard: dict[Accelerator, Greeting] = {}
+        """What each said when it was ready for the last time."""
+        self._unlike = ""
+        """How the outputs of the two differ, if they do: one sentence."""
         self._order: deque[Accelerator] = deque()
         """Where each picture in flight is, the oldest first."""
 
@@ -69,6 +81,10 @@ class Failover:
         return self._active.proven
 
     @property
+    def hot(self) -> bool:
+        return self._active.hot
+
+    @property
     def in_flight(self) -> int:
         return len(self._order)
 
@@ -81,15 +97,17 @@ class Failover:
         """The active one's; restarts are those of both."""
         state, restarts = self._active.state, self._tpu.state.restarts + self._twin.state.restarts
         if self._active is self._twin and self._missed:
-            why = self._tpu.state.reason or "it is not there"
-            return replace(state, restarts=restarts, degraded=f"on the CPU instead of the Edge TPU: {why}")
+            tpu = self._tpu.state
+            why = tpu.reason or ("it is being opened" if tpu.pid else "it is not there")
+            told = "; ".join(filter(None, [f"on the CPU instead of the Edge TPU: {why}", self._unlike]))
+            return replace(state, restarts=restarts, degraded=told)
         return replace(state, restarts=restarts)
 
     def ready(self) -> bool:
         """Whether pictures may be submitted; moves things on, see `Accelerator.ready`."""
         if self._try_tpu():
             self._active = self._tpu
-            self._missed = True
+            self._meet(self._tpu)
             if self._tpu.proven and not self._twin.in_flight:
                 self._twin.rest()
             return True
@@ -97,6 +115,7 @@ class Failover:
             return False
         if self._twin.ready():
             self._active = self._twin
+            self._meet(self._twin)
         return bool(self._active.hellos)
 
     def submit(self, write: Callable[[NDArray[Any]], None], model: int = 0) -> None:
@@ -124,17 +143,36 @@ class Failover:
         self._twin.close()
 
     def _try_tpu(self) -> bool:
-        if not (self._tpu.hellos or self._demanded or self._in_sight()):
+        # A stick is out of sight for a moment when it is opened for the first time: its child goes on.
+        if not (self._tpu.state.pid or self._demanded or self._sees_one()):
             return False
+        self._missed = True
         if self._asked_at is None:
             self._asked_at = time.monotonic()
         return self._tpu.ready()
+
+    def _sees_one(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at, self._seen = now, self._in_sight()
+        return self._seen
 
     def _waits_for_tpu(self) -> bool:
         """While it opens for the first time, and does not take too long."""
         if self._asked_at is None or self._tpu.state.name != "opening" or self._twin.hellos:
             return False
         return time.monotonic() - self._asked_at < self._head_start_s
+
+    def _meet(self, accelerator: Accelerator) -> None:
+        """A new child is ready: say so where its models do not answer as the other's did."""
+        if self._heard.get(accelerator) is accelerator.hellos:
+            return
+        self._heard[accelerator] = accelerator.hellos
+        if len(self._heard) > 1 and not self._unlike:
+            pairs = zip(self.models, self._heard[self._tpu], self._heard[self._twin], strict=True)
+            self._unlike = next(filter(None, (_unlike(*pair) for pair in pairs)), "")
+            if self._unlike:
+                log.warning("%s", self._unlike)
 
     def _lose_all(self) -> None:
         """Whoever submitted takes all that was in flight for lost, so nothing may come of the other one either."""
@@ -143,3 +181,41 @@ class Failover:
             with suppress(AcceleratorLost):
                 while each.in_flight:
                     each.collect()
+
+
+def _unlike(model: ModelFile, on_tpu: Hello, on_cpu: Hello) -> str:
+    """One sentence where the two versions of a model have outputs of different shapes, and nothing otherwise."""
+    ours, theirs = ([each.shape for each in hello.outputs] for hello in (on_tpu, on_cpu))
+    if ours == theirs:
+        return ""
+    told = [" ".join(str(list(shape)) for shape in shapes) for shapes in (ours, theirs)]
+    return (
+        f"the outputs of {model.compiled} are {told[0]}, and those of {model.path} {told[1]}: "
+        "give the CPU version of the model that was compiled"
+    )
+
+
+def accelerator_for(*models: ModelFile, wanted: str, **settings: Any) -> Accelerator | Failover:
+    """What runs these models together: `wanted` is "auto", "cpu", "edgetpu[:DEVICE]" or "standin:MS";
+    `settings` are `Accelerator`'s.
+
+    With "auto" compiled models run on an Edge TPU where there is one, and the CPU is no second choice.
+
+    Raises BadConfig for a model that is not compiled where an Edge TPU is wanted.
+    """
+    without_twin = [model for model in models if not model.compiled and is_compiled(model.path)]
+    only_for_cpu = [model for model in models if not model.compiled and model not in without_twin]
+    if wanted == "auto" and only_for_cpu:
+        wanted = "cpu"
+    if wanted != "auto" and not wanted.startswith("edgetpu"):
+        return Accelerator(*models, device=wanted, **settings)
+    if only_for_cpu:
+        raise BadConfig(
+            f"accelerator = {wanted}: {only_for_cpu[0].path} is not compiled for the Edge TPU: compile it with "
+            'edgetpu_compiler and name the result as compiled, or use accelerator = "cpu"'
+        )
+    tpu = Accelerator(*models, device="edgetpu" if wanted == "auto" else wanted, **settings)
+    if without_twin:
+        return tpu
+    twin = Accelerator(*models, device="cpu", **settings)
+    return Failover(tpu, twin, demanded=wanted != "auto", in_sight=lambda: bool(find_edge_tpus()))

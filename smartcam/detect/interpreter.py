@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import mmap
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from smartcam.detect.layouts import TensorInfo
+from smartcam.detect.versions import library_name
 from smartcam.errors import BadConfig, SmartcamError, Unavailable
 
 RUNTIMES = {
@@ -22,10 +23,8 @@ RUNTIMES = {
 }
 """Module and package of each, the preferred one first: it is the same interpreter under its new name."""
 
-EDGETPU_LIBRARY = "libedgetpu.so.1"
 EDGETPU_OP = b"edgetpu-custom-op"
-EDGETPU_USB = frozenset({("1a6e", "089a"), ("18d1", "9302")})
-"""Vendor and product of a USB stick before and after it was first opened."""
+"""The op of compiled models, which only the Edge TPU's delegate knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +41,19 @@ class Opened:
     device: str
 
 
-def open_model(path: Path, device: str, runtime: str, threads: int) -> Opened:
+def open_model(path: Path, device: str, runtime: str, threads: int, options: Mapping[str, str] | None = None) -> Opened:
     """Open a model and run it once, so that memory is allocated and the outputs' true shapes are known.
 
+    `device` is "cpu", or "edgetpu:" and what libedgetpu calls the device; `options` are the delegate's own.
     Raises Unavailable where a library or a device is missing, BadConfig where the model cannot be used.
     """
-    module, package = _runtime(runtime)
-    device = resolve_device(device, path)
-    delegates = [_edgetpu(module, device)] if device != "cpu" else []
-    try:
-        interpreter = module.Interpreter(
-            model_path=str(path), experimental_delegates=delegates or None, num_threads=threads
+    if device != "cpu" and not is_compiled(path):
+        raise BadConfig(
+            f"{path} is not compiled for the Edge TPU: compile it with edgetpu_compiler and name the result as "
+            'compiled, or use accelerator = "cpu"'
         )
+    try:
+        interpreter, package = _interpreter(path, device, runtime, threads, options or {})
         interpreter.allocate_tensors()
         inputs = interpreter.get_input_details()
         picture = inputs[_picture(path, [_describe(detail) for detail in inputs])]
@@ -64,36 +64,19 @@ def open_model(path: Path, device: str, runtime: str, threads: int) -> Opened:
         outputs = map(_describe, interpreter.get_output_details(), shapes)
         return Opened(interpreter, picture["index"], indices, _describe(picture), tuple(outputs), package, device)
     except (ValueError, RuntimeError) as error:
-        raise _refused(path, package, device, error) from error
+        raise _refused(path, runtime, device, error) from error
     except SystemError as error:
         # How a runtime that was built for numpy 1 fails beside numpy 2.
         raise Unavailable(
-            f"{package} does not work with numpy {np.__version__}: install ai-edge-litert, or numpy<2 beside it"
+            f"the interpreter does not work with numpy {np.__version__}: "
+            "install ai-edge-litert, or numpy<2 beside tflite-runtime"
         ) from error
-
-
-def resolve_device(device: str, path: Path, sysfs: Path = Path("/sys")) -> str:
-    """What "auto" means for this model on this machine: an Edge TPU for a compiled model, where there is one."""
-    if device != "auto":
-        return device
-    return "edgetpu" if is_compiled(path) and edge_tpus(sysfs) else "cpu"
 
 
 def is_compiled(path: Path) -> bool:
     """Whether the model was compiled for the Edge TPU: the file names the op that only its delegate knows."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(EDGETPU_OP) >= 0
-
-
-def edge_tpus(sysfs: Path = Path("/sys")) -> list[str]:
-    """The Edge TPUs that the kernel sees, as "pci" or "usb", without opening any: that would disturb its user."""
-    cards = ["pci" for _ in sysfs.glob("class/apex/apex_*")]
-    sticks = [
-        "usb"
-        for vendor in sysfs.glob("bus/usb/devices/*/idVendor")
-        if (_word(vendor), _word(vendor.with_name("idProduct"))) in EDGETPU_USB
-    ]
-    return cards + sticks
 
 
 def pycoral_impostor() -> str | None:
@@ -110,11 +93,14 @@ def pycoral_impostor() -> str | None:
     )
 
 
-def _word(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:  # unplugged while we looked
-        return ""
+def _interpreter(path: Path, device: str, runtime: str, threads: int, options: Mapping[str, str]) -> tuple[Any, str]:
+    """The model's interpreter, and its package with its version."""
+    if device != "cpu" and runtime == "pycoral":
+        return _by_pycoral(path, device)
+    # On the CPU pycoral's interpreter is tflite-runtime's.
+    module, package = _runtime("auto" if runtime == "pycoral" else runtime)
+    delegates = [_delegate(module, device, options)] if device != "cpu" else None
+    return module.Interpreter(model_path=str(path), experimental_delegates=delegates, num_threads=threads), package
 
 
 def _runtime(name: str) -> tuple[Any, str]:
@@ -130,24 +116,44 @@ def _runtime(name: str) -> tuple[Any, str]:
     raise Unavailable(f"no TFLite interpreter: install {packages} with pip ({'; '.join(problems)})")
 
 
-def _edgetpu(module: Any, device: str) -> Any:
-    """The delegate for "edgetpu[:DEVICE]", DEVICE being N, usb, usb:N, pci or pci:N."""
-    which = device.partition(":")[2]
-    options = {"device": f":{which}" if which.isdecimal() else which} if which else {}
+def _by_pycoral(path: Path, device: str) -> tuple[Any, str]:
+    """Google's pycoral makes the interpreter itself; there are community builds of it for newer Pythons."""
+    if impostor := pycoral_impostor():
+        raise Unavailable(f"runtime = pycoral: {impostor}")
+    try:
+        edgetpu = importlib.import_module("pycoral.utils.edgetpu")
+    except ImportError as error:
+        raise Unavailable(
+            f'runtime = pycoral: Google\'s pycoral cannot be imported ({error}): install it, or use runtime = "auto", '
+            "which does without it"
+        ) from error
+    version = importlib.metadata.version("pycoral")
+    try:
+        return edgetpu.make_interpreter(str(path), device=device.partition(":")[2]), f"pycoral {version}"
+    except (OSError, ValueError) as error:
+        raise _does_not_open(device, error) from error
+
+
+def _delegate(module: Any, device: str, options: Mapping[str, str]) -> Any:
+    """libedgetpu's delegate for "edgetpu:DEVICE"; its other options count only beside a device with a number."""
     load: Callable[..., Any] = module.load_delegate
     try:
-        return load(EDGETPU_LIBRARY, options)
-    except OSError as error:
-        raise Unavailable(
-            f"accelerator = {device}: {EDGETPU_LIBRARY} cannot be loaded ({error}): "
+        return load(library_name(), {"device": device.partition(":")[2], **options})
+    except (OSError, ValueError) as error:
+        raise _does_not_open(device, error) from error
+
+
+def _does_not_open(device: str, error: Exception) -> Unavailable:
+    """The delegate's failure as a sentence: a library that is not there raises OSError, a device ValueError."""
+    if isinstance(error, OSError):
+        return Unavailable(
+            f"{library_name()} cannot be loaded ({error}): "
             'install the Edge TPU runtime, or use accelerator = "cpu" with a CPU model'
-        ) from error
-    except ValueError as error:
-        seen = ", ".join(edge_tpus()) or "none"
-        raise Unavailable(
-            f"accelerator = {device}: the Edge TPU does not open (in sight: {seen}): plug it in, "
-            "check the device's name and the permissions, and that no other process uses it"
-        ) from error
+        )
+    return Unavailable(
+        f"{device} does not open, though the kernel shows it: check the permissions of its device file, that no "
+        "other process uses it, its power supply and its cable"
+    )
 
 
 def _picture(path: Path, inputs: Sequence[TensorInfo]) -> int:
@@ -178,7 +184,7 @@ def _describe(detail: dict[str, Any], shape: Sequence[int] | None = None) -> Ten
     )
 
 
-def _refused(path: Path, package: str, device: str, error: Exception) -> SmartcamError:
+def _refused(path: Path, runtime: str, device: str, error: Exception) -> SmartcamError:
     """The runtime's complaint as a sentence."""
     complaint = re.sub(r"\s+", " ", str(error)).strip()[:300]
     if EDGETPU_OP.decode() in complaint:
@@ -186,4 +192,4 @@ def _refused(path: Path, package: str, device: str, error: Exception) -> Smartca
             f"{path} is compiled for the Edge TPU, and accelerator = {device} is none: "
             'use the CPU version of the model, or accelerator = "edgetpu"'
         )
-    return BadConfig(f"{path}: {package} cannot run this model on {device}: {complaint}")
+    return BadConfig(f"{path}: the interpreter (runtime = {runtime}) cannot run this model on {device}: {complaint}")

@@ -58,6 +58,9 @@ class TrackRow(Payload):
     label: str
     score: Share
     box: XYWH
+    sublabel: str | None = None
+    """What a second model says it is."""
+    sublabel_score: Share | None = None
 
 
 class DetectionRow(Payload):
@@ -99,6 +102,9 @@ class EventPayload(Payload):
     model: str | None = None
     reasons: tuple[str, ...] = ()
     """Why it fired, one clause each, for people."""
+    sublabel: str | None = None
+    """What a second model says it is, the species of a bird, say; absent while it is not sure."""
+    sublabel_score: Share | None = None
 
 
 class MediaPayload(Payload):
@@ -166,6 +172,8 @@ class ModelHealth(Payload):
     reason: str | None = None
     device: str | None = None
     invoke_ms: float | None = None
+    temperature_c: float | None = None
+    """Of the accelerator."""
     restarts: int | None = None
     looks: int | None = None
     """Inferences since the start."""
@@ -257,6 +265,8 @@ def event_message(topics: Topics, event: data.Event, *, n: int, clock_ok: bool, 
             media=event.evidence,
             model=model,
             reasons=tuple(reason[:200] for reason in event.reasons[:10]),
+            sublabel=event.sublabel[:100] or None,
+            sublabel_score=_score(event.sublabel_score) if event.sublabel else None,
         ).encode()
         if len(payload) < MAX_BYTES or not tracks:
             break
@@ -296,7 +306,14 @@ def detections_message(topics: Topics, scene: Scene) -> Message:
 
 def _track_rows(tracks: Sequence[data.Track]) -> tuple[TrackRow, ...]:
     return tuple(
-        TrackRow(id=track.id, label=track.label[:100], score=_score(track.score), box=xywh(track.box))
+        TrackRow(
+            id=track.id,
+            label=track.label[:100],
+            score=_score(track.score),
+            box=xywh(track.box),
+            sublabel=track.sublabel[:100] or None,
+            sublabel_score=_score(track.sublabel_score) if track.sublabel else None,
+        )
         for track in tracks[:MAX_ROWS]
     )
 

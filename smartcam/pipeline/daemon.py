@@ -15,12 +15,12 @@ from typing import Self
 from smartcam import config
 from smartcam.camera.stream import CameraStatus
 from smartcam.data import Picture, Scene, Track
-from smartcam.detect.detector import Detector
 from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import detections_message
 from smartcam.mqtt.topics import Topics
+from smartcam.pipeline.assembly import assemble
 from smartcam.pipeline.eye import BLIND_S, Eye
 from smartcam.pipeline.health import clock_ok
 from smartcam.pipeline.judge import Judge, Reporter
@@ -30,7 +30,7 @@ from smartcam.pipeline.spokesman import Spokesman
 from smartcam.rules.engine import Engine
 from smartcam.rules.ids import Ulids
 from smartcam.service import notify
-from smartcam.service.control import SOCKET, ControlServer
+from smartcam.service.control import SOCKET, Answer, ControlServer
 from smartcam.service.folders import runtime_folder
 from smartcam.service.watchdog import Watchdog
 from smartcam.workers import Channel, LatestFrames, Worker
@@ -60,8 +60,11 @@ class Daemon:
         self._stood: dict[str, tuple[float, tuple[Track, ...]]] = {}
         self._boxes_told_at: dict[str, float] = {}
         self._workers: list[Worker] = []
+        self._sources: list[Worker] = []
+        self._verbs: dict[str, Answer] = {}
         self._lookouts: dict[str, Lookout] = {}
         self._eyes: dict[str, Eye] = {}
+        self._waiting: dict[str, LatestFrames] = {}
         self._stack = ExitStack()
         self._stop = threading.Event()
 
@@ -69,16 +72,21 @@ class Daemon:
         models = Models.find(self._config)
         check_labels(self._config, models, self._file)
         with ExitStack() as stack:
+            # First of all, because it refuses a second daemon before that disturbs the first one's broker and cameras.
+            control = stack.enter_context(ControlServer(runtime_folder() / SOCKET, self._verbs))
             self._start_mqtt(stack)
             self._start_judge(stack, models)
             self._start_eyes(stack, models)
-            self._start_telling(stack, models)
             self._start_cameras(stack)
+            self._start_telling(stack, models, control)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         notify.stopping()
+        # All at once, so that the slowest source is waited for, and not the sum of them.
+        for worker in self._sources:
+            worker.stop()
         self._stack.close()
 
     def serve(self) -> None:
@@ -89,10 +97,7 @@ class Daemon:
         with _signals(self._stop):
             notify.ready("running")
             watchdog = Watchdog(lambda: self._workers, SILENT_S)
-            watchdog.run(lambda: not self._stop.is_set() and not self._over())
-
-    def _over(self) -> bool:
-        return all(worker.done for worker in self._workers if worker.name.startswith("camera "))
+            watchdog.run(lambda: not self._stop.is_set() and not all(source.done for source in self._sources))
 
     def _start(self, stack: ExitStack, worker: Worker) -> None:
         self._workers.append(stack.enter_context(worker))
@@ -115,21 +120,28 @@ class Daemon:
         self._start(stack, Worker("judge", partial(judge.run, self._scenes)))
 
     def _start_eyes(self, stack: ExitStack, models: Models) -> None:
-        """One accelerator, one child and one thread for each model, shared by the cameras that it looks at."""
-        self._waiting = {name: LatestFrames() for name in models.files}
-        for name, model in models.files.items():
-            detector = Detector(model, stack.enter_context(models.accelerator(name)))
+        """One thread for each detector, with its accelerator, shared by the cameras that it looks at."""
+        for name in dict.fromkeys(map(self._config.model_of, self._config.camera)):
+            self._waiting[name] = LatestFrames()
+            detector, cascade = assemble(models, name, stack)
             cameras = {c: section for c, section in self._config.camera.items() if self._config.model_of(c) == name}
-            eye = self._eyes[name] = Eye(detector, cameras, self._seen)
+            eye = self._eyes[name] = Eye(detector, cameras, self._seen, cascade=cascade)
             self._start(stack, Worker(f"eye {name}", partial(eye.run, self._waiting[name])))
 
-    def _start_telling(self, stack: ExitStack, models: Models) -> None:
-        spokesman = Spokesman(self._config, models, self._topics, self._link, self._outbox, self._lookouts, self._eyes)
-        spokesman.tell_config(self._file)
-        control = ControlServer(
-            runtime_folder() / SOCKET, {"status": lambda _: spokesman.health().model_dump(mode="json")}
+    def _start_telling(self, stack: ExitStack, models: Models, control: ControlServer) -> None:
+        spokesman = Spokesman(
+            self._config,
+            models,
+            self._topics,
+            self._link,
+            outbox=self._outbox,
+            lookouts=self._lookouts,
+            eyes=self._eyes,
+            workers=self._workers,
         )
-        self._start(stack, Worker("control", stack.enter_context(control).run))
+        spokesman.tell_config(self._file)
+        self._verbs["status"] = lambda _: spokesman.health().model_dump()
+        self._start(stack, Worker("control", control.run))
         self._start(stack, Worker("health", spokesman.run))
 
     def _start_cameras(self, stack: ExitStack) -> None:
@@ -146,6 +158,7 @@ class Daemon:
             stack.callback(self._link.publish_state, self._topics.camera(name).status, "offline")
             for worker in lookout.workers():
                 self._start(stack, worker)
+                self._sources.append(worker)
 
     def _camera_is(self, name: str, status: CameraStatus) -> None:
         self._link.publish_state(self._topics.camera(name).status, "online" if status.online else "offline")
@@ -161,6 +174,8 @@ class Daemon:
 
     def _tick(self, camera: str, at: float, wall: float) -> None:
         """While a camera is away its things stand where they stood, for a while."""
+        if self._waiting[self._config.model_of(camera)]:
+            return  # Its last frames are still to be looked at: time must not overtake them.
         seen_at, tracks = self._stood.get(camera, (at, ()))
         standing = tracks if at - seen_at < BLIND_S else ()
         self._scenes.put(Scene(camera, at, wall, standing, looked=False, frame=None))
@@ -171,13 +186,13 @@ class Daemon:
 
 @contextmanager
 def _signals(stop: threading.Event) -> Iterator[None]:
-    """The first SIGTERM or SIGINT sets `stop`, and restores what the second one does: end at once."""
+    """The first SIGTERM or SIGINT sets `stop`; the second ends the process at once, and the kernel its children."""
 
     def on_signal(number: int, _: object) -> None:
         log.info("%s: stopping", signal.Signals(number).name)
         stop.set()
-        for each, old in before.items():
-            signal.signal(each, old)
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
 
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
     for each in before:

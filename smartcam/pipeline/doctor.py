@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Literal
 
 from smartcam.camera.session import open_session
 from smartcam.config import Config
-from smartcam.detect.detector import Detector
-from smartcam.detect.interpreter import edge_tpus, pycoral_impostor
+from smartcam.detect.devices import find_edge_tpus, trouble
+from smartcam.detect.interpreter import pycoral_impostor
 from smartcam.errors import SmartcamError, Unavailable
 from smartcam.mqtt.subscriber import subscribe
+from smartcam.pipeline.assembly import assemble
 from smartcam.pipeline.health import clock_ok, disk_free_mib
 from smartcam.pipeline.models import Models
 from smartcam.service.control import ask, socket_path
@@ -39,11 +41,12 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _interpreter()
     if impostor := pycoral_impostor():
         yield Finding("pycoral", "warning", impostor)
-    yield _edge_tpu()
-    if _daemon_runs():
+    running = _daemon_runs()
+    yield _edge_tpu(running)
+    if running:
         yield Finding("daemon", "ok", "running; its cameras and models are left alone, see `smartcam status`")
     else:
-        for name in config.model:
+        for name in dict.fromkeys(map(config.model_of, config.camera)):
             yield _tried(f"model {name}", partial(_model, config, name))
         for name in config.camera:
             yield _tried(f"camera {name}", partial(_camera, config, name))
@@ -68,9 +71,13 @@ def _interpreter() -> Finding:
     return Finding("interpreter", "failed", "there is none: pip install ai-edge-litert")
 
 
-def _edge_tpu() -> Finding:
-    devices = edge_tpus()
-    return Finding("edge tpu", "ok", ", ".join(devices) if devices else "none here; models run on the CPU")
+def _edge_tpu(daemon_runs: bool) -> Finding:
+    tpus = find_edge_tpus()
+    # One that is in use is in good hands where a daemon runs.
+    asked = [tpu for tpu in tpus if not (daemon_runs and tpu.state == "in use")]
+    if problems := [problem for tpu in asked if (problem := trouble(tpu))]:
+        return Finding("edge tpu", "failed", "; ".join(problems))
+    return Finding("edge tpu", "ok", ", ".join(map(str, tpus)) or "none here; models run on the CPU")
 
 
 def _daemon_runs() -> bool:
@@ -83,11 +90,13 @@ def _daemon_runs() -> bool:
 
 def _model(config: Config, name: str) -> str:
     models = Models.find(config, [name])
-    with models.accelerator(name) as accelerator:
-        detector = Detector(models.files[name], accelerator)
+    with ExitStack() as stack:
+        detector, cascade = assemble(models, name, stack)
         detector.wait_ready(config.model[name].open_timeout)
+        cascade.wait_ready(config.model[name].open_timeout)
         state = detector.state
-        return f"{models.files[name].name} on {state.device}, {state.runtime}"
+        found = f"{models.files[name].name} on {state.device}, {state.runtime}"
+        return f"{found}; {state.degraded}" if state.degraded else found
 
 
 def _camera(config: Config, name: str) -> str:

@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from smartcam import config
-from smartcam.data import Detections, Frame, Motion, Scene
+from smartcam.data import Detections, Frame, Scene, Track
 from smartcam.detect.accelerator import AcceleratorLost
 from smartcam.detect.detector import Detector
 from smartcam.errors import Unavailable
+from smartcam.pipeline.cascade import Cascade
 from smartcam.track import Tracker
 from smartcam.workers import Alive, LatestFrames, Waiting
 
@@ -29,24 +30,34 @@ class _Gaze:
     tracker: Tracker
     look_again_s: float
     looked_at: float | None = None
+    settled: tuple[Track, ...] = ()
+    """The tracks as of the frame before the last that was taken: those that are certainly known by now."""
 
-    def wants(self, frame: Frame, motion: Motion) -> bool:
+    def wants(self, work: Waiting) -> bool:
         """Whether this frame is worth an inference: motion, or a live track that is due again."""
-        if motion or self.looked_at is None:
+        if work.motion or self.looked_at is None:
             return True
-        since = frame.at - self.looked_at
-        tracks = self.tracker.carried(frame.at)
-        unsure = any(not track.confirmed for track in tracks)
-        return bool(tracks) and since >= (AGAIN_WHILE_UNSURE_S if unsure else self.look_again_s)
+        unsure = any(not track.confirmed for track in self.settled)
+        due_s = AGAIN_WHILE_UNSURE_S if unsure else self.look_again_s
+        return bool(self.settled) and work.frame.at - self.looked_at >= due_s
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A frame that was taken, and is no scene yet."""
+
+    frame: Frame
+    looking: bool = False
+    """Whether the detector has it."""
 
 
 class Eye:
     """Turns each frame that is taken into exactly one scene, in the order of the frames.
 
     Two frames are in flight at most: the next crop is prepared while the accelerator works. Whether
-    frame n is looked at is decided on the tracks of a frame before it, never on a result that may or may
-    not have arrived: a recording gives the same scenes every time. Without an accelerator the scenes go on,
-    unlooked; a `strict` eye raises `Unavailable` instead.
+    frame n is looked at is decided on the tracks of frame n - 2, never on a result that may or may not have
+    arrived: the same frames give the same scenes every time. Without an accelerator the scenes go on, unlooked;
+    a `strict` eye raises `Unavailable` instead.
     """
 
     def __init__(
@@ -55,13 +66,16 @@ class Eye:
         cameras: Mapping[str, config.Camera],
         emit: Callable[[Scene], None],
         *,
+        cascade: Cascade | None = None,
         strict: bool = False,
     ) -> None:
         self._strict = strict
+        self._cascade = cascade or Cascade()
         self.detector = detector
         self._emit = emit
-        self._pending: deque[tuple[Frame, bool]] = deque()
+        self._pending: deque[_Pending] = deque()
         self._gazes = {name: _Gaze(Tracker(max_blind_s=BLIND_S), camera.look_again) for name, camera in cameras.items()}
+        self._spared = False
         self.looks = 0
         """Inferences so far."""
 
@@ -70,6 +84,7 @@ class Eye:
         self._begin_afresh()
         while alive() or waiting:
             self.detector.ready()
+            self._cascade.keep_ready()
             if work := waiting.take(timeout_s=0.0 if self._pending else 0.5):
                 self.take(work)
             else:
@@ -78,32 +93,43 @@ class Eye:
 
     def take(self, work: Waiting) -> None:
         """Begin with a frame; finish older ones until at most one is still in flight."""
-        frame = work.frame
-        looking = self._gazes[frame.camera].wants(frame, work.motion) and self._begin(frame)
-        self._pending.append((frame, looking))
-        while len(self._pending) > 1 or (self._pending and not self._pending[0][1]):
+        if self._cascade.due(work.frame.at):
+            self.flush()
+            self._cascade.run()
+        gaze = self._gazes[work.frame.camera]
+        taken = _Pending(work.frame)
+        self._pending.append(taken)
+        if gaze.wants(work) and not self._spares():
+            self._begin(taken)
+        while len(self._pending) > 1 or (self._pending and not self._pending[0].looking):
             self._finish()
+        gaze.settled = gaze.tracker.carried(work.frame.at)
+
+    def _spares(self) -> bool:
+        """Every second look is left out while the accelerator is too hot."""
+        self._spared = self.detector.hot and not self._spared
+        return self._spared
 
     def flush(self) -> None:
         """Finish everything that is in flight."""
         while self._pending:
             self._finish()
 
-    def _begin(self, frame: Frame) -> bool:
+    def _begin(self, taken: _Pending) -> None:
         if not self.detector.ready():
             self._lost(self.detector.state.reason)
-            return False
+            return
         try:
-            self.detector.submit(frame)
+            self.detector.submit(taken.frame)
         except AcceleratorLost as loss:
             self._lost(str(loss))
-            return False
-        self._gazes[frame.camera].looked_at = frame.at
+            return
+        taken.looking = True
+        self._gazes[taken.frame.camera].looked_at = taken.frame.at
         self.looks += 1
-        return True
 
     def _finish(self) -> None:
-        frame, looking = self._pending[0]
+        frame, looking = self._pending[0].frame, self._pending[0].looking
         detections = Detections.none()
         if looking:
             try:
@@ -111,22 +137,29 @@ class Eye:
             except AcceleratorLost as loss:
                 self._lost(str(loss))
                 return
-        self._pending.popleft()
         tracker = self._gazes[frame.camera].tracker
         tracks = tracker.update(frame.at, detections) if looking else tracker.carried(frame.at)
+        tracks = self._cascade.name(frame, tracks)
+        self._pending.popleft()
         self._emit(Scene(frame.camera, frame.at, frame.wall, tracks, looking, frame, detections))
 
     def _lost(self, reason: str) -> None:
-        """The accelerator is gone and took its frames along: they are scenes that nobody looked at."""
+        """The accelerator is gone and took its frames along."""
         if self._strict:
             raise Unavailable(f"the recording was not seen to its end: {reason}")
-        self._pending = deque((frame, False) for frame, _ in self._pending)
+        self._give_up_looking()
+
+    def _give_up_looking(self) -> None:
+        """What was in flight becomes scenes that nobody looked at."""
+        for taken in self._pending:
+            taken.looking = False
         for gaze in self._gazes.values():
             gaze.looked_at = None  # What moved meanwhile may stand still by then: the next frame is looked at.
 
     def _begin_afresh(self) -> None:
-        """After a failure of this loop: what was in flight belongs to nobody."""
-        self._pending.clear()
+        """After a failure of this loop: whatever the detector still has in flight belongs to nobody."""
         with suppress(AcceleratorLost):
             while self.detector.in_flight:
                 self.detector.collect()
+        self._give_up_looking()
+        self.flush()

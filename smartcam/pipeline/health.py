@@ -17,7 +17,7 @@ RELEASED = 1_764_547_200.0
 
 
 def clock_ok() -> bool:
-    """Whether the wall clock can be right. A board without a battery begins in 1970, or at its last shutdown."""
+    """Whether the wall clock can be right: a board without a battery begins in 1970."""
     return time.time() > RELEASED
 
 

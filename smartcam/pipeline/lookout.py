@@ -42,6 +42,11 @@ class Lookout:
         return self._stream.status
 
     @property
+    def record_status(self) -> CameraStatus | None:
+        """How the record stream is; None where there is none."""
+        return self._record.status if self._record else None
+
+    @property
     def dropped(self) -> int:
         """Frames that a newer one replaced before the detector came to them."""
         return self._waiting.dropped.get(self.name, 0)

@@ -9,10 +9,8 @@ from pathlib import Path
 from smartcam.config import Config, Model
 from smartcam.config.files import BadConfigFile, Problem
 from smartcam.config.lines import line_of, lines_of
-from smartcam.detect.accelerator import Accelerator
 from smartcam.detect.catalogue import find
 from smartcam.detect.fetch import cache_folder, fetched
-from smartcam.detect.interpreter import edge_tpus
 from smartcam.detect.model import ModelFile, check_model, load_labels
 from smartcam.errors import BadConfig, Unavailable
 from smartcam.rules.labels import unknown_labels
@@ -27,15 +25,16 @@ class Models:
 
     @classmethod
     def find(cls, config: Config, names: list[str] | None = None) -> Models:
-        """Find the files of the models that cameras use, or of `names`.
+        """Find the files of the models that cameras use, or of `names`, and of those that have second looks for them.
 
         Raises:
             Unavailable: one of the catalogue was not fetched yet.
             BadConfig: a file is missing, damaged, or is no model.
         """
-        used = names or list(dict.fromkeys(map(config.model_of, config.camera)))
+        used = dict.fromkeys(names or map(config.model_of, config.camera))
+        used |= dict.fromkeys(then.model for name in used for then in config.model[name].then)
         cache = cache_folder(config.node.cache)
-        return cls(config, {name: model_file(name, config.model[name], cache) for name in used})
+        return cls(config, {name: _of_section(name, config.model[name], cache) for name in used})
 
     def of_camera(self, camera: str) -> ModelFile:
         return self.files[self.config.model_of(camera)]
@@ -49,20 +48,6 @@ class Models:
         """Everything that any of them can see."""
         return sorted({label for model in self.files.values() for label in model.names})
 
-    def accelerator(self, name: str) -> Accelerator:
-        """A new accelerator for this model; it opens nothing yet."""
-        section = self.config.model[name]
-        return Accelerator(
-            self.files[name],
-            device=section.accelerator,
-            runtime=section.runtime,
-            threads=section.threads,
-            open_timeout_s=section.open_timeout,
-            invoke_timeout_s=section.invoke_timeout,
-            retry_min_s=section.retry_min,
-            retry_max_s=section.retry_max,
-        )
-
 
 def model_file(name: str, section: Model, cache: Path) -> ModelFile:
     """The file that a section means, and how it is fed and read.
@@ -71,25 +56,28 @@ def model_file(name: str, section: Model, cache: Path) -> ModelFile:
         Unavailable: it is of the catalogue, and was not fetched yet.
         BadConfig: the file is missing, damaged, or is no model.
     """
+    return _of_catalogue(section, cache) if section.use else _of_file(name, section)
+
+
+def _of_section(name: str, section: Model, cache: Path) -> ModelFile:
     try:
-        return _of_catalogue(section, cache) if section.use else _of_file(name, section)
+        return model_file(name, section, cache)
     except BadConfig as error:
         raise BadConfig(f"model.{name}: {error}") from error
 
 
 def _of_catalogue(section: Model, cache: Path) -> ModelFile:
     entry = find(section.use or "")
-    if entry.task != "detect":
-        raise BadConfig(f"{entry.name} does not detect, it {entry.task.removesuffix('y')}ies: choose another")
     here = fetched(entry, cache)
     if here is None:
         raise Unavailable(f"the model {entry.name} is not here yet: run `smartcam models fetch {entry.name}`")
-    compiled = here.compiled if _for_edge_tpu(section) else None
     return ModelFile(
         name=entry.name,
-        path=compiled or here.model,
+        path=here.model,
         labels=load_labels(here.labels),
-        sha256=here.sha256["model_edgetpu.tflite" if compiled else "model.tflite"],
+        sha256=here.sha256["model.tflite"],
+        compiled=here.compiled,
+        compiled_sha256=here.sha256.get("model_edgetpu.tflite"),
         layout=entry.layout if section.layout == "auto" else section.layout,
         resize=entry.resize if section.resize == "auto" else section.resize,
         score=section.score if "score" in section.model_fields_set else entry.score,
@@ -100,19 +88,20 @@ def _of_catalogue(section: Model, cache: Path) -> ModelFile:
 def _of_file(name: str, section: Model) -> ModelFile:
     path = Path(section.file or "")
     check_model(path, section.sha256)
+    compiled = Path(section.compiled) if section.compiled else None
+    if compiled:
+        check_model(compiled, section.compiled_sha256)
     return ModelFile(
         name=name,
         path=path,
         labels=load_labels(Path(section.labels)) if section.labels else (),
         sha256=section.sha256 or _sha256(path),
+        compiled=compiled,
+        compiled_sha256=section.compiled_sha256 or (_sha256(compiled) if compiled else None),
         layout=section.layout,
         resize=section.resize,
         score=section.score,
     )
-
-
-def _for_edge_tpu(section: Model) -> bool:
-    return section.accelerator.startswith("edgetpu") or (section.accelerator == "auto" and bool(edge_tpus()))
 
 
 def _sha256(path: Path) -> str:
@@ -136,9 +125,14 @@ def check_labels(config: Config, models: Models, file: Path) -> None:
                     str(file),
                     line_of(lines, each.key),
                     ".".join(each.key),
-                    f'no model knows the label "{each.label}"{each.suggestion}; '
-                    f"`smartcam models show {next(iter(models.files.values())).name}` lists them",
+                    f'no model knows the label "{each.label}"{each.suggestion}; {_where_listed(models)} lists them',
                 )
                 for each in unknown
             ]
         )
+
+
+def _where_listed(models: Models) -> str:
+    """Where a person finds the labels of the first model."""
+    section = models.config.model[next(iter(models.files))]
+    return f"`smartcam models show {section.use}`" if section.use else str(section.labels)

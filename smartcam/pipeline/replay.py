@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from smartcam.detect.detector import Detector
 from smartcam.detect.motion import MotionGate
 from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.topics import Topics
+from smartcam.pipeline.assembly import assemble
+from smartcam.pipeline.cascade import Cascade
 from smartcam.pipeline.eye import Eye
 from smartcam.pipeline.judge import Judge, Reporter
-from smartcam.pipeline.models import Models
+from smartcam.pipeline.models import Models, check_labels
 from smartcam.rules.engine import Engine
 from smartcam.rules.ids import Ulids
 from smartcam.workers import Waiting
@@ -30,6 +33,8 @@ class Replay:
     """How recordings are played through one camera's rules."""
 
     config: Config
+    rules_file: Path | None
+    """Where its rules stand; None where nobody wrote them."""
     camera: str
     wall_start: float = EPOCH
     look_at_all: bool = False
@@ -51,31 +56,42 @@ class Replay:
         """
         name = self.config.model_of(self.camera)
         models = Models.find(self.config, [name])
-        with models.accelerator(name) as accelerator:
-            detector = Detector(models.files[name], accelerator)
+        if self.rules_file:
+            check_labels(self._with_its_rules_only(), models, self.rules_file)
+        with ExitStack() as stack:
+            detector, cascade = assemble(models, name, stack, strict=True)
             detector.wait_ready(self.config.model[name].open_timeout)
+            cascade.wait_ready(self.config.model[name].open_timeout)
+            reporter = Reporter(Topics(self.config.node.name), models.title, tell, clock_ok=lambda: True)
+            new_id = Ulids(random.Random(0))
             for clip in clips:
-                self._play(clip, detector, models, tell, see)
+                cascade.forget()
+                self._play(clip, detector, cascade, reporter, new_id, see)
+
+    def _with_its_rules_only(self) -> Config:
+        """Rules of other cameras may wait for what other models see."""
+        rules = {name: rule for name, rule in self.config.rule.items() if self.camera in self.config.cameras_of(rule)}
+        return self.config.model_copy(update={"rule": rules})
 
     def _play(
         self,
         clip: Path,
         detector: Detector,
-        models: Models,
-        tell: Callable[[Message], object],
+        cascade: Cascade,
+        reporter: Reporter,
+        new_id: Ulids,
         see: Callable[[Scene], object],
     ) -> None:
         section = self.config.camera[self.camera]
-        reporter = Reporter(Topics(self.config.node.name), models.title, tell, clock_ok=lambda: True)
         snapshots = Snapshots(self.config, reporter.snapshot)
-        judge = Judge(Engine(self.config, Ulids(random.Random(0))), snapshots, reporter.event)
+        judge = Judge(Engine(self.config, new_id), snapshots, reporter.event)
 
         def seen(scene: Scene) -> None:
             see(scene)
             judge.judge(scene)
             snapshots.work()
 
-        eye = Eye(detector, {self.camera: section}, seen, strict=True)
+        eye = Eye(detector, {self.camera: section}, seen, cascade=cascade, strict=True)
         gate = MotionGate()
         for frame in recording(clip, self.camera, self.wall_start, section.rotate):
             look = self.look_at_all or not section.motion

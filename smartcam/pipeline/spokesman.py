@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from smartcam import __version__
@@ -29,7 +29,7 @@ from smartcam.pipeline.lookout import Lookout
 from smartcam.pipeline.models import Models
 from smartcam.rules.labels import expand
 from smartcam.service import notify
-from smartcam.workers import Alive
+from smartcam.workers import Alive, Worker
 
 TURN_S = 1.0
 
@@ -43,9 +43,11 @@ class Spokesman:
         models: Models,
         topics: Topics,
         link: Link,
+        *,
         outbox: MemoryOutbox,
         lookouts: Mapping[str, Lookout],
         eyes: Mapping[str, Eye],
+        workers: Sequence[Worker],
     ) -> None:
         self._config = config
         self._models = models
@@ -54,11 +56,13 @@ class Spokesman:
         self._outbox = outbox
         self._lookouts = lookouts
         self._eyes = eyes
+        self._workers = workers
         self._began = time.monotonic()
 
     def run(self, alive: Alive) -> None:
         """The worker's loop."""
         teller = Teller(self._tell_health, self._config.mqtt.health_pause)
+        time.sleep(TURN_S)  # In its first moment everything is still opening: nobody needs to be told.
         while alive():
             self._link.publish_state(self._topics.info, self.info().encode())
             health = self.health()
@@ -128,11 +132,18 @@ class Spokesman:
         for name, lookout in self._lookouts.items():
             if not lookout.status.online:
                 yield f"camera {name}: {lookout.status.reason}"
+            if (record := lookout.record_status) and not record.online:
+                yield f"camera {name}: its record stream: {record.reason}; snapshots come from the small one"
         for name, eye in self._eyes.items():
             if (state := eye.detector.state).name != "ready":
                 yield f"model {name}: {state.reason or 'opening'}"
+            elif state.degraded:
+                yield f"model {name}: {state.degraded}"
         if not self._link.status.connected:
             yield f"mqtt: {self._link.status.reason}"
+        for worker in self._workers:
+            if worker.trouble:
+                yield f"{worker.name}: it fails and is run again: {worker.trouble}"
         if not clock_ok():
             yield "clock: not set since power came on"
 
@@ -178,6 +189,7 @@ def _model_health(eye: Eye) -> ModelHealth:
         reason=state.reason or None,
         device=state.device or None,
         invoke_ms=None if state.invoke_ms is None else round(state.invoke_ms, 2),
+        temperature_c=None if state.temperature_c is None else round(state.temperature_c, 1),
         restarts=state.restarts,
         looks=eye.looks,
         pid=state.pid,

@@ -32,12 +32,14 @@ class Seen:
     score: float
 
     def holds(self, track: Track, places: Places) -> bool:  # noqa: ARG002 (a condition's shape)
-        return (self.labels is None or track.label in self.labels) and track.score >= self.score
+        named = self.labels is None or track.label in self.labels or track.sublabel in self.labels
+        return named and track.score >= self.score
 
     def reason(self, best: Track | None) -> str:
         if best is None:
             return f"no {' or '.join(self.names)} seen"
-        return f"{best.label} seen with score {best.score:.2f}"
+        kind = f" ({best.sublabel} {best.sublabel_score:.2f})" if best.sublabel else ""
+        return f"{best.label}{kind} seen with score {best.score:.2f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,13 @@ class View:
     joined: frozenset[int]
     """Every track that has ever been in it."""
     dwell_s: float
+    kind: tuple[str, float] = ("", 0.0)
+    """Sublabel and its score."""
 
     def is_news_after(self, told: View) -> bool:
         """Whether a person would care about the difference."""
         return (
-            (self.label, self.zones, self.joined) != (told.label, told.zones, told.joined)
+            (self.label, self.kind[0], self.zones, self.joined) != (told.label, told.kind[0], told.zones, told.joined)
             or len(self.tracks) != len(told.tracks)
             or self.score >= told.score + BETTER_SCORE
         )
@@ -226,6 +228,7 @@ class Watch:
             tracks=tracks,
             joined=joined | before.joined if before else joined,
             dwell_s=max(dwell_s, before.dwell_s) if before else dwell_s,
+            kind=best_kind(tracks) or (before.kind if before else ("", 0.0)),
         )
 
     def _reasons(self, view: View) -> tuple[str, ...]:
@@ -265,7 +268,15 @@ class Watch:
             tracks=view.tracks,
             reasons=firing.reasons,
             evidence=self._rule.do,
+            sublabel=view.kind[0],
+            sublabel_score=view.kind[1],
         )
+
+
+def best_kind(tracks: Iterable[Track]) -> tuple[str, float] | None:
+    """The surest sublabel among them, and its score; None where no track has one."""
+    kinds = [(track.sublabel, track.sublabel_score) for track in tracks if track.sublabel]
+    return max(kinds, key=lambda kind: kind[1], default=None)
 
 
 def common_label(tracks: Iterable[Track]) -> str:

@@ -9,43 +9,13 @@ from typing import Any
 
 import pytest
 
-from smartcam.detect.interpreter import edge_tpus, is_compiled, pycoral_impostor, resolve_device
+from smartcam.detect.interpreter import is_compiled, pycoral_impostor
 
 
-def plug_in(sysfs: Path, vendor: str, product: str) -> None:
-    device = sysfs / "bus/usb/devices/1-2"
-    device.mkdir(parents=True)
-    (device / "idVendor").write_text(f"{vendor}\n")
-    (device / "idProduct").write_text(f"{product}\n")
-
-
-@pytest.mark.parametrize(("vendor", "product"), [("1a6e", "089a"), ("18d1", "9302")])
-def test_a_usb_stick_is_seen_before_and_after_its_first_opening(tmp_path: Path, vendor: str, product: str) -> None:
-    plug_in(tmp_path, vendor, product)
-
-    assert edge_tpus(tmp_path) == ["usb"]
-
-
-def test_a_card_is_seen_and_a_mouse_is_not(tmp_path: Path) -> None:
-    plug_in(tmp_path, "046d", "c077")
-    assert edge_tpus(tmp_path) == []
-
-    (tmp_path / "class/apex/apex_0").mkdir(parents=True)
-    assert edge_tpus(tmp_path) == ["pci"]
-
-
-def test_auto_means_the_edge_tpu_only_for_a_compiled_model_where_one_is_there(
-    tmp_path: Path, write_model: Callable[..., Path]
-) -> None:
+def test_a_compiled_model_is_told_from_a_plain_one(write_model: Callable[..., Path]) -> None:
     plain, compiled = write_model(), write_model(custom_op="edgetpu-custom-op")
-    nothing = tmp_path / "nothing"
-    plug_in(tmp_path, "18d1", "9302")
 
     assert (is_compiled(plain), is_compiled(compiled)) == (False, True)
-    assert resolve_device("auto", compiled, tmp_path) == "edgetpu"
-    assert resolve_device("auto", compiled, nothing) == "cpu"
-    assert resolve_device("auto", plain, tmp_path) == "cpu"
-    assert resolve_device("edgetpu:1", plain, nothing) == "edgetpu:1"
 
 
 def install(site: Path, summary: str, module: str) -> None:
@@ -91,7 +61,7 @@ def opened(path: Path, device: str = "cpu", runtime: str = "auto") -> Any:
 
 
 def test_an_opened_model_tells_its_tensors(write_model: Callable[..., Path]) -> None:
-    device, runtime, picture, outputs = opened(write_model(size=(12, 8)), "auto")
+    device, runtime, picture, outputs = opened(write_model(size=(12, 8)))
 
     assert device == "cpu"
     assert runtime.split()[0] in ("ai-edge-litert", "tflite-runtime")
@@ -106,11 +76,20 @@ def test_a_compiled_model_without_an_edge_tpu_is_told_so(write_model: Callable[.
     assert "use the CPU version of the model" in sentence
 
 
-def test_a_missing_edge_tpu_library_is_another_matter_than_a_missing_device(write_model: Callable[..., Path]) -> None:
-    code, sentence = opened(write_model(), "edgetpu:usb")
+def test_a_missing_edge_tpu_library_is_told(write_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTCAM_LIBEDGETPU", "libedgetpu-that-is-not-there.so.1")
+    code, sentence = opened(write_model(custom_op="edgetpu-custom-op"), "edgetpu:usb:0")
 
     assert code == 69
-    assert "libedgetpu.so.1 cannot be loaded" in sentence or "the Edge TPU does not open" in sentence
+    assert "libedgetpu-that-is-not-there.so.1 cannot be loaded" in sentence
+
+
+def test_a_model_for_the_cpu_is_not_given_to_the_edge_tpu(write_model: Callable[..., Path]) -> None:
+    """The delegate would claim nothing of it, and the CPU would do the work without a word."""
+    code, sentence = opened(write_model(), "edgetpu:usb:0")
+
+    assert code == 78
+    assert "is not compiled for the Edge TPU: compile it with edgetpu_compiler" in sentence
 
 
 def test_a_missing_runtime_says_what_to_install(write_model: Callable[..., Path]) -> None:
