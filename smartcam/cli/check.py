@@ -23,8 +23,8 @@ def check(
     from dataclasses import asdict
 
     from smartcam.config import load
-    from smartcam.config.files import BadConfigFile
-    from smartcam.errors import Unavailable
+    from smartcam.config.files import BadConfigFile, Problem
+    from smartcam.errors import BadConfig, Unavailable
     from smartcam.pipeline.models import Models, check_labels
 
     note = ""
@@ -34,10 +34,11 @@ def check(
             check_labels(config, Models.find(config), file)
         except Unavailable as error:
             note = f"the labels of its rules are not checked: {error}"
-    except BadConfigFile as error:
+    except BadConfig as error:
         if not json:
             raise
-        for problem in error.problems:
+        problems = error.problems if isinstance(error, BadConfigFile) else [Problem(str(file), None, "", str(error))]
+        for problem in problems:
             print_json({"ok": False, **asdict(problem)})
         raise typer.Exit(error.exit_code) from None
     if json:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smartcam.cli.output import JsonOption, out, print_json
+from smartcam.cli.output import JsonOption, log_as_sentences, out, print_json
+
+if TYPE_CHECKING:
+    from smartcam.config import Model
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,15 +29,12 @@ def detect(
     json: JsonOption = False,
 ) -> None:
     """Show what a model sees in pictures: label, score, and box as x, y, width and height in 0..1."""
-    from smartcam.config import Model
+    from rich.markup import escape
+
     from smartcam.pipeline.still import look
 
-    given = Model.model_validate(
-        {"file": model, "labels": labels and str(labels), "score": score, "accelerator": accelerator}
-        if model.endswith(".tflite")
-        else {"use": model, "score": score, "accelerator": accelerator}
-    )
-    for image, detections in look(images, given, draw):
+    log_as_sentences()
+    for image, detections in look(images, _section(model, labels, score, accelerator), draw):
         found = [
             {"label": label, "score": round(sure, 3), "box": [round(v, 4) for v in (x1, y1, x2 - x1, y2 - y1)]}
             for label, sure, (x1, y1, x2, y2) in detections
@@ -42,6 +42,22 @@ def detect(
         if json:
             print_json({"image": str(image), "detections": found})
             continue
-        out().print(f"[bold]{image}[/]" + ("" if found else ": nothing"))
+        out().print(f"[bold]{escape(str(image))}[/]" + ("" if found else ": nothing"))
         for thing in found:
-            out().print(f"  {thing['label']:<16} {thing['score']:.2f}  {thing['box']}")
+            out().print(f"  {thing['label']:<16} {thing['score']:.2f}  {thing['box']}", markup=False)
+
+
+def _section(model: str, labels: Path | None, score: float, accelerator: str) -> Model:
+    """What the options would be in a configuration."""
+    from pydantic import ValidationError
+
+    from smartcam.config import Model
+
+    is_file = model.endswith(".tflite")
+    if labels and not is_file:
+        raise typer.BadParameter(f"{model} brings its own", param_hint="--labels")
+    origin = {"file": model, "labels": str(labels) if labels else None} if is_file else {"use": model}
+    try:
+        return Model.model_validate({**origin, "score": score, "accelerator": accelerator})
+    except ValidationError:
+        raise typer.BadParameter(f"{accelerator!r} is none of auto, cpu, edgetpu, edgetpu:DEVICE") from None

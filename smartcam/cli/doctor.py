@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import typer
 
-from smartcam.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, out, print_json
+from smartcam.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, log_as_sentences, out, print_json
 
 MARKS = {"ok": "[green]ok[/]  ", "warning": "[yellow]warn[/]", "failed": "[red]FAIL[/]"}
 
@@ -25,6 +25,7 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
     from smartcam.config import load
     from smartcam.pipeline.doctor import examine
 
+    log_as_sentences()
     failed = False
     console = out()
     for finding in examine(load(config)):

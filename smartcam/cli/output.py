@@ -59,6 +59,12 @@ def log_to_stderr(level: str) -> None:
     root.setLevel(level.upper())
 
 
+def log_as_sentences() -> None:
+    """For a command that does one thing: warnings on stderr as they are, without what it raises as its error anyway."""
+    logging.basicConfig(format="smartcam: %(message)s", level=logging.WARNING)
+    logging.getLogger("smartcam.detect").setLevel(logging.CRITICAL)
+
+
 class _JournalFormat(logging.Formatter):
     """`<3>message`: sd-daemon(3)'s priorities; the journal adds the time itself."""
 

@@ -13,6 +13,8 @@ def add_to(app: typer.Typer) -> None:
 
 def status(json: JsonOption = False) -> None:
     """Ask the running daemon how it is."""
+    from rich.markup import escape
+
     from smartcam.service.control import ask, socket_path
 
     answer = ask(socket_path(), "status")
@@ -22,16 +24,16 @@ def status(json: JsonOption = False) -> None:
     console = out()
     console.print(f"[bold]{answer['node']}[/] smartcam {answer['version']}, up {answer['uptime_s']:.0f} s")
     for name, camera in answer["cameras"].items():
-        state = "[green]online[/]" if camera["online"] else f"[red]offline[/]: {camera['reason']}"
-        console.print(f"  camera {name}: {state}, {camera['fps']:.1f} frames/s, {camera['dropped']} dropped")
+        state = "[green]online[/]" if camera["online"] else f"[red]offline[/]: {escape(str(camera['reason']))}"
+        rate = "" if camera["fps"] is None else f", {camera['fps']:.1f} frames/s"
+        console.print(f"  camera {name}: {state}{rate}, {camera['dropped']} dropped")
     for name, model in answer["models"].items():
-        reason = f": {model['reason']}" if model["reason"] else ""
-        speed = f", {model['invoke_ms']:.1f} ms" if model["invoke_ms"] is not None else ""
-        console.print(f"  model {name}: {model['state']}{reason} on {model['device']}{speed}")
+        where = f" on {model['device']}" if model["device"] else ""
+        speed = "" if model["invoke_ms"] is None else f", {model['invoke_ms']:.1f} ms"
+        reason = f": {escape(model['reason'])}" if model["reason"] else ""
+        console.print(f"  model {name}: {model['state']}{where}{speed}{reason}")
     link = answer["mqtt"]
-    console.print(
-        f"  mqtt: {'connected' if link['connected'] else 'not connected: ' + link['reason']}, "
-        f"outbox {answer['outbox']['depth']}"
-    )
-    for reason in answer["degraded"]:
-        console.print(f"  [yellow]degraded[/]: {reason}")
+    state = "connected" if link["connected"] else f"not connected: {escape(str(link['reason']))}"
+    console.print(f"  mqtt: {state}, outbox {answer['outbox']['depth']}")
+    for sentence in answer["degraded"]:
+        console.print(f"  [yellow]degraded[/]: {escape(sentence)}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,7 +135,9 @@ def show_json(received: Received, saved: Path | None) -> None:
 class Lines:
     """A line for people for each message."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        """Times are shown in this zone, by default the machine's."""
+        self._zone = zone
         self._console = out()
 
     def __call__(self, received: Received, saved: Path | None) -> None:
@@ -143,7 +145,7 @@ class Lines:
 
         payload = _meaning(received)
         kind = received.topic.rsplit("/", 1)[-1]
-        at = time.strftime("%H:%M:%S", time.localtime(received.at))
+        at = datetime.fromtimestamp(received.at, self._zone).strftime("%H:%M:%S")
         if saved:
             text = Text(f"{at} {received.topic}: saved as {saved}")
         elif kind == "event" and isinstance(payload, dict):

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from smartcam.cli.bench.models import models
 from smartcam.cli.output import JsonOption, out, print_json, progress_bars
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ detections = {detections}
 level = "warning"
 [model.default]
 use = "objectron"
-accelerator = "cpu"
+{model}
 threads = 1
 [camera.clip]
 source = "{clip}"
@@ -41,6 +42,14 @@ motion = {motion}
 see = "@any"
 do = ["snapshot"]
 """
+ON_CPU = 'accelerator = "cpu"'
+ON_STANDIN = """\
+accelerator = "standin:{ms:g}"
+layout = "postprocess"
+"""
+
+
+app.command()(models)
 
 
 @app.callback()
@@ -53,27 +62,39 @@ def bench(context: typer.Context, json: JsonOption = False) -> None:
 
 
 @app.command()
-def pipeline(seconds: SecondsOption = 6.0, rounds: int = 3, json: JsonOption = False) -> None:
-    """Frames a second through everything, as a ratio of bare `invoke()` in the same run.
+def pipeline(
+    seconds: SecondsOption = 6.0,
+    rounds: Annotated[int, typer.Option(help="How often each is measured.")] = 3,
+    invoke_ms: Annotated[
+        float | None, typer.Option(min=0.1, max=1000, help="With a stand-in accelerator of this latency, of no CPU.")
+    ] = None,
+    size: Annotated[Literal["720p", "360p"], typer.Option(help="Of the pictures.")] = "720p",
+    json: JsonOption = False,
+) -> None:
+    """Frames a second through everything, against what the model alone could do in the same run.
 
-    A 1280x720 H.264 file as fast as it goes, through decoding, detection with one thread and no motion
-    gate, tracking, rules and a local broker. The two are measured in turn; the median ratio counts.
+    An H.264 file as fast as it goes, through decoding, detection with one thread and no motion gate,
+    tracking, rules and a local broker. Everything is measured in turn; the median ratio counts.
     """
-    from smartcam.cli.bench.bare import invokes_per_s
-    from smartcam.cli.bench.clips import clip_720p
-    from smartcam.cli.bench.subject import daemon
+    from smartcam.cli.bench.clips import clip_360p, clip_720p
 
-    model, clip = _model(), _clip(clip_720p)
+    clip = _clip(clip_720p if size == "720p" else clip_360p)
+    if invoke_ms is None:
+        _against_the_cpu(clip, seconds, rounds, json)
+    else:
+        _against_a_standin(clip, invoke_ms, seconds, rounds, json)
+
+
+def _against_the_cpu(clip: Path, seconds: float, rounds: int, json: bool) -> None:
+    from smartcam.cli.bench.bare import invokes_per_s
+
+    model = _model()
     bare, whole = [], []
     with _broker() as url:
-        config = CONFIG.format(broker=url, clip=clip, pace="fast", motion="false", detections=30)
+        config = _as_fast_as_it_goes(url, clip, ON_CPU)
         for _ in range(rounds):
             bare.append(invokes_per_s(model, 1, seconds))
-            with daemon(config) as subject:
-                before = subject.sample()
-                time.sleep(seconds)
-                after = subject.sample()
-            whole.append((after.looks - before.looks) / (after.at - before.at))
+            whole.append(_looks_per_s(config, seconds))
     ratio = statistics.median(ours / theirs for ours, theirs in zip(whole, bare, strict=True))
     _tell(
         json,
@@ -88,6 +109,49 @@ def pipeline(seconds: SecondsOption = 6.0, rounds: int = 3, json: JsonOption = F
     )
 
 
+def _against_a_standin(clip: Path, invoke_ms: float, seconds: float, rounds: int, json: bool) -> None:
+    from smartcam.cli.bench.bare import decodes_per_s
+
+    _model()
+    decoder, whole = [], []
+    with _broker() as url:
+        config = _as_fast_as_it_goes(url, clip, ON_STANDIN.format(ms=invoke_ms))
+        for _ in range(rounds):
+            decoder.append(decodes_per_s(clip, seconds))
+            whole.append(_looks_per_s(config, seconds))
+    rate, limit = statistics.median(whole), 1000 / invoke_ms
+    _tell(
+        json,
+        "pipeline",
+        {
+            "invoke_ms": invoke_ms,
+            "frames_per_s": round(rate, 1),
+            "used": round(rate / limit, 3),
+            "decoder_frames_per_s": round(statistics.median(decoder), 1),
+        },
+        f"{rate:.0f} frames/s through an accelerator that could do {limit:.0f}: {rate / limit:.0%} of it are used; "
+        f"the decoder alone does {statistics.median(decoder):.0f}",
+    )
+
+
+def _as_fast_as_it_goes(url: str, clip: Path, model: str) -> str:
+    return CONFIG.format(broker=url, clip=clip, pace="fast", motion="false", detections=30, model=model)
+
+
+def _like_a_camera(url: str, clip: Path) -> str:
+    return CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0, model=ON_CPU)
+
+
+def _looks_per_s(config: str, seconds: float) -> float:
+    from smartcam.cli.bench.subject import daemon
+
+    with daemon(config) as subject:
+        before = subject.sample()
+        time.sleep(seconds)
+        after = subject.sample()
+    return (after.looks - before.looks) / (after.at - before.at)
+
+
 @app.command()
 def still(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
     """What a still 1080p scene at 15 frames/s costs, against decoding it fully."""
@@ -99,7 +163,9 @@ def still(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
     decoding = [decode_cpu_ms(clip, seconds)]
     with (
         _broker() as url,
-        daemon(CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0)) as subject,
+        daemon(
+            CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0, model=ON_CPU)
+        ) as subject,
     ):
         time.sleep(2.0)
         before = subject.sample()
@@ -134,7 +200,9 @@ def memory(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
     clip = _clip(clip_1080p)
     with (
         _broker() as url,
-        daemon(CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0)) as subject,
+        daemon(
+            CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0, model=ON_CPU)
+        ) as subject,
     ):
         time.sleep(seconds)
         sample = subject.sample()

@@ -1,7 +1,7 @@
 """The bare loops that the pipeline is held against, each in a process of its own.
 
 `python -m smartcam.cli.bench.bare invoke MODEL THREADS SECONDS` prints invokes a second;
-`python -m smartcam.cli.bench.bare decode CLIP SECONDS` prints CPU milliseconds a frame.
+`… decode CLIP SECONDS` prints CPU milliseconds a frame, `… decodes CLIP SECONDS` frames a second.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ from pathlib import Path
 def invokes_per_s(model: Path, threads: int, seconds: float) -> float:
     """Nothing but `invoke()`, as fast as it goes."""
     return float(_run("invoke", str(model), str(threads), str(seconds)))
+
+
+def decodes_per_s(clip: Path, seconds: float) -> float:
+    """Nothing but decoding, again and again, as fast as it goes."""
+    return float(_run("decodes", str(clip), str(seconds)))
 
 
 def decode_cpu_ms(clip: Path, seconds: float) -> float:
@@ -59,5 +64,23 @@ def _decode(clip: str, seconds: str) -> float:
         return (time.process_time() - cpu_began) / frames * 1000
 
 
+def _decodes(clip: str, seconds: str) -> float:
+    import av
+
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < float(seconds):
+        with av.open(clip) as container:
+            container.streams.video[0].thread_type = "NONE"
+            count += sum(1 for _ in container.decode(video=0))
+    return count / (time.perf_counter() - began)
+
+
 if __name__ == "__main__":
-    print(_invoke(*sys.argv[2:]) if sys.argv[1] == "invoke" else _decode(*sys.argv[2:]))
+    what, *rest = sys.argv[1:]
+    match what:
+        case "invoke":
+            print(_invoke(*rest))
+        case "decode":
+            print(_decode(*rest))
+        case "decodes":
+            print(_decodes(*rest))
