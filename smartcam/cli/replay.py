@@ -70,7 +70,7 @@ def replay(
             printer.now = scene.wall
             writer.write(scene)
 
-        player.run(clips, tell=printer, see=see)
+        player.run(clips, tell=printer, see=see, pictures=save is not None)
 
 
 def _settings(config: Path | None, rules: Path | None) -> tuple[Config, Path | None]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from smartcam.detect.devices import EdgeTpu, choose, find_edge_tpus
-from smartcam.detect.lock import DeviceLock, user_of
+from smartcam.detect.lock import DeviceLock, InUse, user_of
 from smartcam.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -45,10 +45,8 @@ def _lock_one(which: str, held: ExitStack) -> EdgeTpu:
         tpu = choose(which, tpus)
         try:
             held.enter_context(DeviceLock(tpu.identity))
-        except Unavailable:
-            if (user := user_of(tpu.identity)) is None:
-                raise
-            tpus[tpus.index(tpu)] = replace(tpu, state="in use", owner_pid=user)
+        except InUse:
+            tpus[tpus.index(tpu)] = replace(tpu, state="in use", owner_pid=user_of(tpu.identity))
         else:
             return tpu
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -16,10 +16,12 @@ from smartcam.detect.accelerator import Accelerator, AcceleratorLost, Accelerato
 from smartcam.detect.devices import find_edge_tpus
 from smartcam.detect.interpreter import is_compiled
 from smartcam.detect.model import ModelFile
-from smartcam.detect.process import Greeting, Hello
+from smartcam.detect.process import Greeting
 from smartcam.errors import BadConfig, SmartcamError
 
 log = logging.getLogger(__name__)
+
+Shapes: TypeAlias = list[tuple[int, ...]]
 
 HEAD_START_S = 5.0
 """How long a first opening may take before the CPU steps in: a USB stick gets its firmware then."""
@@ -54,8 +56,8 @@ class Failover:
         self._asked_at: float | None = None
         self._missed = demanded
         """Whether it matters that the TPU does not work: it was asked for, or is there, or was there before."""
-        self._heard: dict[Accelerator, Greeting] = {}
-        """What each said when it was ready for the last time."""
+        self._shapes: dict[Accelerator, list[Shapes]] = {}
+        """The outputs of each one's models, once it was ready."""
         self._unlike = ""
         """How the outputs of the two differ, if they do: one sentence."""
         self._order: deque[Accelerator] = deque()
@@ -164,13 +166,13 @@ class Failover:
         return time.monotonic() - self._asked_at < self._head_start_s
 
     def _meet(self, accelerator: Accelerator) -> None:
-        """A new child is ready: say so where its models do not answer as the other's did."""
-        if self._heard.get(accelerator) is accelerator.hellos:
+        """The first time that it is ready: say so where its models do not answer as the other's do."""
+        if accelerator in self._shapes:
             return
-        self._heard[accelerator] = accelerator.hellos
-        if len(self._heard) > 1 and not self._unlike:
-            pairs = zip(self.models, self._heard[self._tpu], self._heard[self._twin], strict=True)
-            self._unlike = next(filter(None, (_unlike(*pair) for pair in pairs)), "")
+        self._shapes[accelerator] = [[output.shape for output in hello.outputs] for hello in accelerator.hellos]
+        if len(self._shapes) == 2:
+            pairs = zip(self.models, self._shapes[self._tpu], self._shapes[self._twin], strict=True)
+            self._unlike = "; ".join(_unlike(*pair) for pair in pairs if pair[1] != pair[2])
             if self._unlike:
                 log.warning("%s", self._unlike)
 
@@ -183,12 +185,9 @@ class Failover:
                     each.collect()
 
 
-def _unlike(model: ModelFile, on_tpu: Hello, on_cpu: Hello) -> str:
-    """One sentence where the two versions of a model have outputs of different shapes, and nothing otherwise."""
-    ours, theirs = ([each.shape for each in hello.outputs] for hello in (on_tpu, on_cpu))
-    if ours == theirs:
-        return ""
-    told = [" ".join(str(list(shape)) for shape in shapes) for shapes in (ours, theirs)]
+def _unlike(model: ModelFile, on_tpu: Shapes, on_cpu: Shapes) -> str:
+    """That the two versions of a model differ, which may be meant (a smaller one for the CPU), or a slip."""
+    told = [" ".join(str(list(shape)) for shape in shapes) for shapes in (on_tpu, on_cpu)]
     return (
         f"the outputs of {model.compiled} are {told[0]}, and those of {model.path} {told[1]}: "
         "give the CPU version of the model that was compiled"

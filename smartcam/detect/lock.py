@@ -25,6 +25,10 @@ def lock_folder() -> Path:
     return MACHINE_WIDE if os.access(MACHINE_WIDE, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 
 
+class InUse(Unavailable):
+    """Another process holds the device."""
+
+
 class DeviceLock:
     """Held inside `with`, by one process at a time; the kernel takes it back from a process that dies.
 
@@ -38,17 +42,17 @@ class DeviceLock:
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        """Raises Unavailable, naming the process that holds it."""
+        """Raises InUse, naming the process that holds it; Unavailable where there cannot be a lock."""
         descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = _holder(descriptor)
             os.close(descriptor)
-            raise Unavailable(
+            if error.errno != errno.EWOULDBLOCK:
+                raise Unavailable(f"cannot lock {self.path}: {error.strerror}") from error
+            raise InUse(
                 f"the Edge TPU at {self.identity} is in use by {holder}: stop that, or leave this device to it"
-                if error.errno == errno.EWOULDBLOCK
-                else f"cannot lock {self.path}: {error.strerror}"
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)

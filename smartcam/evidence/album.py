@@ -34,6 +34,12 @@ class _Page:
     best: dict[int, Candidate] = field(default_factory=dict)
     """By track."""
     latest: Frame | None = None
+    events: dict[str, frozenset[int]] = field(default_factory=dict)
+    """The tracks that each open event holds."""
+
+    @property
+    def held(self) -> frozenset[int]:
+        return frozenset[int]().union(*self.events.values())
 
 
 class Album:
@@ -47,7 +53,6 @@ class Album:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
         self._pages: dict[str, _Page] = {}
-        self._held: dict[str, frozenset[int]] = {}
 
     def look(self, scene: Scene) -> None:
         """Take the camera's next scene."""
@@ -55,16 +60,23 @@ class Album:
         if scene.frame:
             page.latest = scene.frame
             self._compare(page, scene, scene.frame)
-        self._forget(page, {track.id for track in scene.tracks})
+        live = {track.id for track in scene.tracks}
+        self._forget(page, live)
         self._shrink(page, {track.id for track in scene.confirmed})
+        self._let_go(page, live)
 
-    def hold(self, event: str, track_ids: Iterable[int]) -> None:
+    def hold(self, camera: str, event: str, track_ids: Iterable[int]) -> None:
         """Keep these tracks' candidates until the event releases them, even when the tracks have ended."""
-        self._held[event] = self._held.get(event, frozenset()) | frozenset(track_ids)
+        events = self._pages.setdefault(camera, _Page()).events
+        events[event] = events.get(event, frozenset()) | frozenset(track_ids)
 
-    def release(self, event: str) -> None:
+    def held(self, camera: str, event: str) -> frozenset[int]:
+        """The event's tracks, as far as they live or can still be seen in a candidate."""
+        return self._pages.get(camera, _Page()).events.get(event, frozenset())
+
+    def release(self, camera: str, event: str) -> None:
         """What the event held may go with the camera's next scene."""
-        self._held.pop(event, None)
+        self._pages.setdefault(camera, _Page()).events.pop(event, None)
 
     def best(self, camera: str, track_ids: Iterable[int]) -> Candidate | None:
         """The best picture of any of these tracks, or else the camera's latest frame; None before its first."""
@@ -89,12 +101,12 @@ class Album:
                 page.best[track.id] = Candidate(frame, track, seen, quality)
 
     def _forget(self, page: _Page, live: set[int]) -> None:
-        held = frozenset[int]().union(*self._held.values())
+        held = page.held
         page.best = {id_: candidate for id_, candidate in page.best.items() if id_ in live or id_ in held}
 
     def _shrink(self, page: _Page, confirmed: set[int]) -> None:
         """Let the least valuable frames go: first those of tracks that may be nothing at all."""
-        held = frozenset[int]().union(*self._held.values())
+        held = page.held
         frames = _frames(page)
         while len(frames) > self._max_frames or (len(frames) > 1 and sum(map(_bytes, frames)) > self._max_bytes):
             value = {
@@ -108,6 +120,12 @@ class Album:
             least = min(frames, key=lambda frame: value[frame.seq])
             page.best = {id_: candidate for id_, candidate in page.best.items() if candidate.frame is not least}
             frames = _frames(page)
+
+    def _let_go(self, page: _Page, live: set[int]) -> None:
+        """An event may never end: forget its tracks that have ended and are to be seen in no candidate."""
+        if not page.held <= live:
+            shown = {track.id for candidate in page.best.values() for track in candidate.tracks}
+            page.events = {event: held & (live | shown) for event, held in page.events.items()}
 
 
 def _frames(page: _Page) -> list[Frame]:

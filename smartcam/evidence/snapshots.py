@@ -10,6 +10,7 @@ at the next scene, and at the event's end it is given up and counted.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from smartcam.data import Box, Event, Picture, Scene, Track
 from smartcam.evidence.album import Album, Candidate
 from smartcam.evidence.snapshot import Mark, jpeg
 from smartcam.workers import Alive, Channel
+
+log = logging.getLogger(__name__)
 
 SOON_S = 5.0
 """How long a picture may wait for a better one while its event goes on."""
@@ -36,7 +39,6 @@ class _Owed:
     event: Event
     """As last told."""
     start_at: float
-    tracks: frozenset[int] = frozenset()
     kept: Candidate | None = None
     """Made into a picture already, because it was about to grow too old."""
     sent: int = 0
@@ -63,13 +65,14 @@ class Snapshots:
     """Keeps the best frames, and sends each event's pictures.
 
     `deliver(event, jpeg, number)` gets every picture, on the evidence thread; `number` counts an event's pictures from
-    1. `large(camera, at)` gives the same moment from the camera's larger stream, or None; it remembers `RING_S`.
+    1. Without it nothing is kept and no picture is made. `large(camera, at)` gives the same moment from the camera's
+    larger stream, or None; it remembers `RING_S`. Where that stream's picture cannot be had, the frame's own is sent.
     """
 
     def __init__(
         self,
         config: Config,
-        deliver: Callable[[Event, bytes, int], None],
+        deliver: Callable[[Event, bytes, int], None] | None,
         *,
         large: Callable[[str, float], Picture | None] = lambda _camera, _at: None,
     ) -> None:
@@ -79,11 +82,15 @@ class Snapshots:
         self._rules = config.rule
         self._deliver = deliver
         self._large = large
+        self._broken: set[str] = set()
+        """Cameras whose larger stream gave no sound picture when it was last asked."""
         self._owed: dict[str, _Owed] = {}
         self._jobs: Channel[_Job] = Channel(MAX_WAITING)
 
     def on_scene(self, scene: Scene) -> None:
         """Take the next scene, before the rules see it. Never waits."""
+        if not self._deliver:
+            return
         self.album.look(scene)
         for owed in self._owed.values():
             if owed.event.camera == scene.camera:
@@ -91,15 +98,14 @@ class Snapshots:
 
     def on_event(self, event: Event) -> None:
         """Take what the rules say. Never waits."""
-        if "snapshot" not in event.evidence:
+        if not self._deliver or "snapshot" not in event.evidence:
             return
         owed = self._owed.setdefault(event.id, _Owed(event, start_at=event.at))
         owed.event = event
-        owed.tracks |= {track.id for track in event.tracks}
-        self.album.hold(event.id, owed.tracks)
+        self.album.hold(event.camera, event.id, (track.id for track in event.tracks))
         if event.phase == "end":
             self._at_end(self._owed.pop(event.id))
-            self.album.release(event.id)
+            self.album.release(event.camera, event.id)
         else:
             self._while_open(owed, event.at)
 
@@ -132,10 +138,14 @@ class Snapshots:
             self.dropped += 1
 
     def _best(self, owed: _Owed) -> Candidate | None:
-        best = self.album.best(owed.event.camera, owed.tracks)
+        best = self.album.best(owed.event.camera, self._tracks(owed.event))
         if owed.kept and (not best or best.quality <= owed.kept.quality):
             return owed.kept
         return best
+
+    def _tracks(self, event: Event) -> frozenset[int]:
+        """All that were ever told to be in it and can matter to a picture."""
+        return self.album.held(event.camera, event.id)
 
     def _send(self, owed: _Owed, best: Candidate) -> bool:
         """Whether there was room."""
@@ -148,21 +158,38 @@ class Snapshots:
     def _ask(self, owed: _Owed, best: Candidate, number: int) -> bool:
         """Whether there was room."""
         look = self._rules[owed.event.rule].snapshot
-        marks = tuple(_mark(track) for track in best.tracks if look.boxes and track.id in owed.tracks)
+        mine = self._tracks(owed.event)
+        marks = tuple(_mark(track) for track in best.tracks if look.boxes and track.id in mine)
         crop = best.track.box if look.crop and best.track else None
         return self._jobs.put(_Job(owed, owed.event, best, marks, crop, number), alive=lambda: False)
 
     def _make(self, job: _Job) -> None:
         kept = job.owed.rendered
         picture = kept[1] if kept and kept[0] is job.candidate else self._render(job)
-        if job.number:
-            self._deliver(job.event, picture, job.number)
-        else:
+        if not job.number:
             job.owed.rendered = (job.candidate, picture)
+        elif self._deliver:
+            self._deliver(job.event, picture, job.number)
 
     def _render(self, job: _Job) -> bytes:
-        frame = job.candidate.frame
-        return jpeg(self._large(frame.camera, frame.at) or frame.picture, job.marks, crop=job.crop)
+        return self._from_larger_stream(job) or jpeg(job.candidate.frame.picture, job.marks, crop=job.crop)
+
+    def _from_larger_stream(self, job: _Job) -> bytes | None:
+        """None where there is no such picture, or it is broken: what a decoder makes of damage shows only here."""
+        import av
+        import cv2
+
+        camera = job.candidate.frame.camera
+        try:
+            picture = self._large(camera, job.candidate.frame.at)
+            data = jpeg(picture, job.marks, crop=job.crop) if picture else None
+        except (av.FFmpegError, cv2.error, ValueError, MemoryError) as error:
+            if camera not in self._broken:
+                log.warning("camera %s: no picture from its record stream (%s): the small one serves", camera, error)
+            self._broken.add(camera)
+            return None
+        self._broken.discard(camera)
+        return data
 
 
 def _is_worth_sending(owed: _Owed, best: Candidate) -> bool:

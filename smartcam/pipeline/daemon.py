@@ -138,6 +138,7 @@ class Daemon:
             lookouts=self._lookouts,
             eyes=self._eyes,
             workers=self._workers,
+            snapshots=self._snapshots,
         )
         spokesman.tell_config(self._file)
         self._verbs["status"] = lambda _: spokesman.health().model_dump()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from smartcam import config
 from smartcam.data import Detections, Frame, Scene, Track
 from smartcam.detect.accelerator import AcceleratorLost
+from smartcam.detect.classifier import Classifier
 from smartcam.detect.detector import Detector
 from smartcam.errors import Unavailable
 from smartcam.pipeline.cascade import Cascade
@@ -78,6 +79,11 @@ class Eye:
         self._spared = False
         self.looks = 0
         """Inferences so far."""
+
+    @property
+    def classifiers(self) -> tuple[Classifier, ...]:
+        """The models that take second looks."""
+        return self._cascade.classifiers
 
     def run(self, waiting: LatestFrames, alive: Alive) -> None:
         """The worker's loop: takes what waits, and drains it at the end."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smartcam.config import Config, Model
-from smartcam.config.files import BadConfigFile, Problem
+from smartcam.config.files import BadConfigFile, Problem, closest
 from smartcam.config.lines import line_of, lines_of
 from smartcam.detect.catalogue import find
 from smartcam.detect.fetch import cache_folder, fetched
 from smartcam.detect.model import ModelFile, check_model, load_labels
 from smartcam.errors import BadConfig, Unavailable
-from smartcam.rules.labels import unknown_labels
+from smartcam.rules.labels import UnknownLabel, unknown_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,9 @@ def check_labels(config: Config, models: Models, file: Path) -> None:
     lines = lines_of(file.read_text()) if file.exists() else {}
     if any(not model.labels for model in models.files.values()):
         return  # A model without a label file names its classes by number: only the opened model knows how many.
-    if unknown := unknown_labels(config, models.labels()):
+    unknown = unknown_labels(config, models.labels())
+    unknown += _unknown_to_second_looks(config, models)
+    if unknown:
         raise BadConfigFile(
             [
                 Problem(
@@ -130,6 +132,17 @@ def check_labels(config: Config, models: Models, file: Path) -> None:
                 for each in unknown
             ]
         )
+
+
+def _unknown_to_second_looks(config: Config, models: Models) -> list[UnknownLabel]:
+    """The labels that get a second look by a model whose detector never says them."""
+    return [
+        UnknownLabel(("model", name, "then", str(n), "see"), label, closest(label, models.files[name].names))
+        for name in models.files
+        for n, then in enumerate(config.model[name].then)
+        for label in then.see
+        if not label.startswith("@") and label not in models.files[name].names
+    ]
 
 
 def _where_listed(models: Models) -> str:

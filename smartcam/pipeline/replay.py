@@ -46,8 +46,11 @@ class Replay:
         *,
         tell: Callable[[Message], object],
         see: Callable[[Scene], object] = lambda _: None,
+        pictures: bool = True,
     ) -> None:
         """Play each clip by itself, from the same start; `tell` gets every message, `see` every scene.
+
+        Without `pictures` no snapshot is made; the events are the same.
 
         Raises:
             SmartcamError: a clip cannot be read.
@@ -66,7 +69,9 @@ class Replay:
             new_id = Ulids(random.Random(0))
             for clip in clips:
                 cascade.forget()
-                self._play(clip, detector, cascade, reporter, new_id, see)
+                snapshots = Snapshots(self.config, reporter.snapshot if pictures else None)
+                judge = Judge(Engine(self.config, new_id), snapshots, reporter.event)
+                self._play(clip, detector, cascade, snapshots, judge, see)
 
     def _with_its_rules_only(self) -> Config:
         """Rules of other cameras may wait for what other models see."""
@@ -78,13 +83,11 @@ class Replay:
         clip: Path,
         detector: Detector,
         cascade: Cascade,
-        reporter: Reporter,
-        new_id: Ulids,
+        snapshots: Snapshots,
+        judge: Judge,
         see: Callable[[Scene], object],
     ) -> None:
         section = self.config.camera[self.camera]
-        snapshots = Snapshots(self.config, reporter.snapshot)
-        judge = Judge(Engine(self.config, new_id), snapshots, reporter.event)
 
         def seen(scene: Scene) -> None:
             see(scene)

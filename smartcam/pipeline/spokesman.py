@@ -9,6 +9,9 @@ from pathlib import Path
 
 from smartcam import __version__
 from smartcam.config import Config
+from smartcam.detect.accelerator import AcceleratorState
+from smartcam.detect.model import ModelFile
+from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import (
@@ -48,6 +51,7 @@ class Spokesman:
         lookouts: Mapping[str, Lookout],
         eyes: Mapping[str, Eye],
         workers: Sequence[Worker],
+        snapshots: Snapshots,
     ) -> None:
         self._config = config
         self._models = models
@@ -57,6 +61,7 @@ class Spokesman:
         self._lookouts = lookouts
         self._eyes = eyes
         self._workers = workers
+        self._snapshots = snapshots
         self._began = time.monotonic()
 
     def run(self, alive: Alive) -> None:
@@ -83,12 +88,12 @@ class Spokesman:
             version=__version__,
             models=tuple(
                 ModelInfo(
-                    name=eye.detector.model.name,
-                    sha256=eye.detector.model.sha256,
-                    runtime=eye.detector.state.runtime or None,
-                    accelerator=eye.detector.state.device or None,
+                    name=model.name,
+                    sha256=model.sha256,
+                    runtime=state.runtime or None,
+                    accelerator=state.device or None,
                 )
-                for eye in self._eyes.values()
+                for model, state in self._states().values()
             ),
             cameras=tuple(self._config.camera),
             labels=tuple(sorted(self._labels_of_rules())),
@@ -105,7 +110,7 @@ class Spokesman:
             clock_ok=clock_ok(),
             degraded=tuple(self._degraded()),
             cameras={name: _camera_health(lookout) for name, lookout in self._lookouts.items()},
-            models={name: _model_health(eye) for name, eye in self._eyes.items()},
+            models={name: self._model_health(name, state) for name, (_, state) in self._states().items()},
             mqtt=LinkHealth(
                 connected=link.connected,
                 protocol=link.protocol,
@@ -125,6 +130,24 @@ class Spokesman:
             disk_free_mib=disk_free_mib(Path(self._config.node.data)),
         )
 
+    def _states(self) -> dict[str, tuple[ModelFile, AcceleratorState]]:
+        """Every model by its name: detectors as the configuration calls them, then those that take second looks."""
+        detectors = {name: (eye.detector.model, eye.detector.state) for name, eye in self._eyes.items()}
+        others = [classifier for eye in self._eyes.values() for classifier in eye.classifiers]
+        return {other.model.name: (other.model, other.state) for other in others} | detectors
+
+    def _model_health(self, name: str, state: AcceleratorState) -> ModelHealth:
+        return ModelHealth(
+            state=state.name,
+            reason=state.reason or None,
+            device=state.device or None,
+            invoke_ms=None if state.invoke_ms is None else round(state.invoke_ms, 2),
+            temperature_c=None if state.temperature_c is None else round(state.temperature_c, 1),
+            restarts=state.restarts,
+            looks=self._eyes[name].looks if name in self._eyes else None,
+            pid=state.pid,
+        )
+
     def _tell_health(self, health: HealthPayload) -> None:
         self._link.publish_state(self._topics.health, health.encode(), qos=0)
 
@@ -134,13 +157,15 @@ class Spokesman:
                 yield f"camera {name}: {lookout.status.reason}"
             if (record := lookout.record_status) and not record.online:
                 yield f"camera {name}: its record stream: {record.reason}; snapshots come from the small one"
-        for name, eye in self._eyes.items():
-            if (state := eye.detector.state).name != "ready":
+        for name, (_, state) in self._states().items():
+            if state.name != "ready":
                 yield f"model {name}: {state.reason or 'opening'}"
             elif state.degraded:
                 yield f"model {name}: {state.degraded}"
         if not self._link.status.connected:
             yield f"mqtt: {self._link.status.reason}"
+        if dropped := self._snapshots.dropped:
+            yield f"evidence: {dropped} pictures were given up, because more were asked for than could be made"
         for worker in self._workers:
             if worker.trouble:
                 yield f"{worker.name}: it fails and is run again: {worker.trouble}"
@@ -149,8 +174,8 @@ class Spokesman:
 
     def _memory_mib(self) -> float | None:
         """The daemon and its children together."""
-        pids = [eye.detector.state.pid for eye in self._eyes.values()]
-        sizes = [resident_mib(), *(resident_mib(pid) for pid in pids if pid)]
+        pids = {state.pid for _, state in self._states().values() if state.pid}
+        sizes = [resident_mib(), *map(resident_mib, pids)]
         return round(sum(size for size in sizes if size), 1)
 
     def _labels_of_rules(self) -> set[str]:
@@ -179,18 +204,4 @@ def _camera_health(lookout: Lookout) -> CameraHealth:
         fps=None if status.fps is None else round(status.fps, 1),
         frames=lookout.frames,
         dropped=lookout.dropped,
-    )
-
-
-def _model_health(eye: Eye) -> ModelHealth:
-    state = eye.detector.state
-    return ModelHealth(
-        state=state.name,
-        reason=state.reason or None,
-        device=state.device or None,
-        invoke_ms=None if state.invoke_ms is None else round(state.invoke_ms, 2),
-        temperature_c=None if state.temperature_c is None else round(state.temperature_c, 1),
-        restarts=state.restarts,
-        looks=eye.looks,
-        pid=state.pid,
     )

@@ -23,7 +23,7 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """It is one of these things, surely enough."""
+    """It is one of these things, surely enough: by its label, or by what a second model says it is."""
 
     names: tuple[str, ...]
     """As the rule says it."""
@@ -32,8 +32,9 @@ class Seen:
     score: float
 
     def holds(self, track: Track, places: Places) -> bool:  # noqa: ARG002 (a condition's shape)
-        named = self.labels is None or track.label in self.labels or track.sublabel in self.labels
-        return named and track.score >= self.score
+        by_label = self.labels is None or track.label in self.labels
+        by_kind = self.labels is not None and track.sublabel in self.labels
+        return (by_label and track.score >= self.score) or (by_kind and track.sublabel_score >= self.score)
 
     def reason(self, best: Track | None) -> str:
         if best is None:

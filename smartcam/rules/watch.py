@@ -58,16 +58,20 @@ class View:
     score: float
     zones: tuple[str, ...]
     tracks: tuple[Track, ...]
-    joined: frozenset[int]
-    """Every track that has ever been in it."""
+    joined: int
+    """How many tracks have ever been in it."""
     dwell_s: float
-    kind: tuple[str, float] = ("", 0.0)
-    """Sublabel and its score."""
+    named: Track | None
+    """The one whose sublabel is surest; the last that had one, where none of those that are there has."""
+
+    @property
+    def sublabel(self) -> str:
+        return self.named.sublabel if self.named else ""
 
     def is_news_after(self, told: View) -> bool:
         """Whether a person would care about the difference."""
         return (
-            (self.label, self.kind[0], self.zones, self.joined) != (told.label, told.kind[0], told.zones, told.joined)
+            (self.label, self.sublabel, self.zones, self.joined) != (told.label, told.sublabel, told.zones, told.joined)
             or len(self.tracks) != len(told.tracks)
             or self.score >= told.score + BETTER_SCORE
         )
@@ -82,6 +86,8 @@ class Firing:
     start: float
     """The same in Unix seconds."""
     reasons: tuple[str, ...]
+    members: frozenset[int]
+    """The live tracks that have ever been in it: an event that never ends must not grow."""
     view: View
     """As of the last scene in which it went on."""
     went_on_at: float
@@ -104,7 +110,7 @@ class State:
     ended_at: float = -inf
     """When the last event last matched."""
     told: frozenset[int] = frozenset()
-    """The tracks of the last event."""
+    """The tracks of the last event that lived at its end; no other comes back."""
 
 
 class Watch:
@@ -174,12 +180,13 @@ class Watch:
         return at - self._state.ended_at < self._rule.cooldown
 
     def _start(self, scene: Scene, places: Places, counting: list[Stay]) -> Event:
-        view = self._view(places, counting, before=None)
+        view = self._view(places, counting, firing=None)
         firing = self._state.firing = Firing(
             id=self._new_id(scene.wall),
             start_at=scene.at,
             start=scene.wall,
             reasons=self._reasons(view),
+            members=_ids(view.tracks),
             view=view,
             went_on_at=scene.at,
             matched_at=self._matched_at(counting),
@@ -192,14 +199,15 @@ class Watch:
         self, firing: Firing, scene: Scene, places: Places, here: list[Stay], counting: list[Stay] | None
     ) -> Event | None:
         if self._needs_tracks:
-            counts = {stay.track.id for stay in counting or []} | firing.view.joined
+            counts = _ids(stay.track for stay in counting or []) | firing.members
             members = [stay for stay in here if stay.track.id in counts]
             goes_on = bool(members)
         else:
             members, goes_on = here, counting is not None
         if not goes_on:
             return self._end(firing, scene.at, scene.wall) if scene.at - firing.went_on_at >= LINGER_S else None
-        firing.view = self._view(places, members, firing.view)
+        firing.view = self._view(places, members, firing)
+        firing.members = (firing.members | _ids(firing.view.tracks)) & _ids(scene.tracks)
         firing.went_on_at = scene.at
         firing.matched_at = max(firing.matched_at, self._matched_at(members))
         if scene.at - firing.told_at < UPDATE_EVERY_S or not firing.view.is_news_after(firing.told):
@@ -209,26 +217,27 @@ class Watch:
     def _end(self, firing: Firing, at: float, wall: float) -> Event:
         self._state.firing = None
         self._state.ended_at = firing.matched_at
-        self._state.told = firing.view.joined
+        self._state.told = firing.members
         return self._tell(firing, "end", at, wall)
 
     def _matched_at(self, members: list[Stay]) -> float:
         """When a look last saw this match."""
         return max(stay.match.last_at for stay in members) if self._needs_tracks else self._state.number.last_at
 
-    def _view(self, places: Places, members: list[Stay], before: View | None) -> View:
+    def _view(self, places: Places, members: list[Stay], firing: Firing | None) -> View:
         """The event as it stands; its score and dwell are the best that any of its tracks has had."""
+        before = firing.view if firing else None
         tracks = tuple(stay.track for stay in members)
-        joined = frozenset(track.id for track in tracks)
+        ids = _ids(tracks)
         dwell_s = max((stay.match.lasted_s for stay in members), default=self._state.number.lasted_s)
         return View(
             label=common_label(tracks) or self._rule.see[0].lstrip("@"),
             score=max([track.score for track in tracks] + ([before.score] if before else []), default=0.0),
-            zones=places.settled(joined),
+            zones=places.settled(ids),
             tracks=tracks,
-            joined=joined | before.joined if before else joined,
+            joined=len(ids - firing.members) + firing.view.joined if firing else len(ids),
             dwell_s=max(dwell_s, before.dwell_s) if before else dwell_s,
-            kind=best_kind(tracks) or (before.kind if before else ("", 0.0)),
+            named=best_named(tracks, before.named if before else None),
         )
 
     def _reasons(self, view: View) -> tuple[str, ...]:
@@ -268,15 +277,16 @@ class Watch:
             tracks=view.tracks,
             reasons=firing.reasons,
             evidence=self._rule.do,
-            sublabel=view.kind[0],
-            sublabel_score=view.kind[1],
+            sublabel=view.sublabel,
+            sublabel_score=view.named.sublabel_score if view.named else 0.0,
         )
 
 
-def best_kind(tracks: Iterable[Track]) -> tuple[str, float] | None:
-    """The surest sublabel among them, and its score; None where no track has one."""
-    kinds = [(track.sublabel, track.sublabel_score) for track in tracks if track.sublabel]
-    return max(kinds, key=lambda kind: kind[1], default=None)
+def best_named(tracks: tuple[Track, ...], before: Track | None) -> Track | None:
+    """The track whose sublabel is surest; else the one from before, unless it is still there and lost its name."""
+    if named := [track for track in tracks if track.sublabel]:
+        return max(named, key=lambda track: track.sublabel_score)
+    return None if before and before.id in _ids(tracks) else before
 
 
 def common_label(tracks: Iterable[Track]) -> str:
@@ -290,3 +300,7 @@ def how_many(view: View) -> str:
     """``3 cattle`` or ``2 dog and 1 cat``."""
     numbers = Counter(track.label for track in view.tracks) or Counter({view.label: 0})
     return " and ".join(f"{number} {label}" for label, number in numbers.most_common())
+
+
+def _ids(tracks: Iterable[Track]) -> frozenset[int]:
+    return frozenset(track.id for track in tracks)

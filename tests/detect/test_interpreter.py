@@ -23,6 +23,8 @@ def install(site: Path, summary: str, module: str) -> None:
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: pycoral\nVersion: 1.2.3\nSummary: {summary}\n")
     (about / "RECORD").write_text(f"{module},,\n")
+    (site / module).parent.mkdir(parents=True, exist_ok=True)
+    (site / module).touch()
     (site / "pycoral.py").write_text("raise AssertionError('it must not be imported')\n")
 
 

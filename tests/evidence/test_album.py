@@ -82,15 +82,48 @@ def test_without_any_picture_of_the_tracks_the_latest_frame_is_given() -> None:
 def test_a_track_that_ended_is_forgotten_unless_an_event_holds_it() -> None:
     album = Album()
     album.look(scene(1, track(1, 1), track(2, 1)))
-    album.hold("event", [1])
+    album.hold("front", "event", [1])
     album.look(scene(2))
 
     assert (best_at(album, 1), best_at(album, 2)) == (1, 2)
     assert album.held_bytes == FRAME_BYTES
 
-    album.release("event")
+    album.release("front", "event")
     album.look(scene(3))
     assert album.held_bytes == 0
+
+
+def test_each_camera_numbers_its_tracks_by_itself() -> None:
+    album = Album()
+    album.look(scene(1, track(1, 1)))
+    album.hold("back", "event", [1])
+    album.look(scene(2))
+
+    assert album.held_bytes == 0
+
+
+def test_an_event_forgets_the_tracks_that_have_ended_and_are_in_no_picture_any_more() -> None:
+    """One that never ends must not grow."""
+    album = Album(max_frames=3)
+    for number in range(1, 200):
+        album.look(scene(number, track(number, number), track(number + 1, number)))
+        album.hold("front", "event", [number, number + 1])
+
+    held = album.held("front", "event")
+    assert {199, 200} <= held
+    assert len(held) <= 6
+    assert all(album.best("front", [id_]) for id_ in held)
+
+
+def test_an_event_keeps_the_tracks_that_are_in_the_picture_of_another() -> None:
+    """Their boxes are drawn there."""
+    album = Album()
+    album.look(scene(1, track(1, 1), track(2, 1, LARGE)))
+    album.look(scene(2, track(1, 2, LARGE), track(2, 1, LARGE)))
+    album.hold("front", "event", [1, 2])
+    album.look(scene(3))
+
+    assert album.held("front", "event") == {1, 2}
 
 
 def test_tracks_share_frames_and_memory_counts_them_once() -> None:
@@ -103,7 +136,7 @@ def test_tracks_share_frames_and_memory_counts_them_once() -> None:
 def test_frames_are_bounded_and_the_least_valuable_go_first() -> None:
     """What an event holds stays longest, then what is real, then what is good."""
     album = Album(max_frames=3)
-    album.hold("event", [1])
+    album.hold("front", "event", [1])
     album.look(scene(1, track(1, 1)))
     album.look(scene(2, track(1, 1), track(2, 2, LARGE)))
     album.look(scene(3, track(1, 1), track(2, 2), track(3, 3)))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
+import av
 import numpy as np
 import pytest
 
-from smartcam.data import Box, Event, Picture, Scene, Track
+from smartcam.data import WHOLE, Box, Event, Picture, Rgb, Scene, Track
 from smartcam.evidence import Snapshots
 from smartcam.evidence.snapshots import MAX_WAITING
 from smartcam.rules import Engine, Ulids
 from smartcam.workers import Worker
-from tests.evidence.pictures import decoded, flat, frame
+from tests.evidence.pictures import Painting, decoded, flat, frame
 from tests.rules.scenes import config, every
 
 ALERT = 'see = "person"\nlevel = "alert"\ndo = ["snapshot"]'
@@ -27,7 +29,7 @@ NEAR: Box = (0.3, 0.2, 0.7, 0.8)
 def seen(at: float, box: Box | None = FAR, *, id_: int = 1) -> Scene:
     """A look at somebody, in a grey that tells the time."""
     tracks = (Track(id_, "person", box, 0.8, at, at, 3, confirmed=True),) if box else ()
-    return Scene("front", at, 1e6 + at, tracks, looked=True, frame=frame(at, flat(shade=round(at * 5))))
+    return Scene("front", at, 1e6 + at, tracks, looked=True, frame=frame(at, flat(shade=min(round(at * 5), 255))))
 
 
 def no_large(camera: str, at: float) -> Picture | None:
@@ -169,6 +171,43 @@ def test_the_larger_stream_gives_the_same_moment() -> None:
     assert watched.delivered == [(1, "start", 1, 40)]
 
 
+class Broken(Painting):
+    """A picture that the decoder made of damage."""
+
+    def rgb(self, box: Box = WHOLE, size: tuple[int, int] | None = None) -> Rgb:  # noqa: ARG002 (a picture's shape)
+        raise ValueError("cannot reshape array of size 0")
+
+
+def undecodable(camera: str, at: float) -> Picture:
+    raise av.InvalidDataError(1094995529, "Invalid data found when processing input")
+
+
+@pytest.mark.parametrize("large", [undecodable, lambda _camera, _at: Broken(flat().pixels)])
+def test_where_the_larger_stream_gives_no_sound_picture_the_small_one_serves(
+    large: Callable[[str, float], Picture], caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = Watched(ALERT, large)
+    with caplog.at_level(logging.WARNING):
+        watched.look(seen(1), seen(2, NEAR), seen(3, None), seen(6, None))
+
+    assert watched.delivered == [(1, "start", 1, 1), (6, "end", 2, 2)]
+    [record] = caplog.records
+    assert record.message.startswith("camera front: no picture from its record stream (")
+
+
+def test_a_larger_stream_that_breaks_is_told_once_and_once_more_after_it_was_sound(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sound_at = 21
+    watched = Watched(ALERT, lambda _camera, at: flat(shade=200) if at == sound_at else Broken(flat().pixels))
+    with caplog.at_level(logging.WARNING):
+        for id_, at in enumerate((1, 11, sound_at, 31, 41)):
+            watched.look(seen(at, id_=id_), seen(at + 1, None), seen(at + 4, None))
+
+    assert [shade for _, _, _, shade in watched.delivered] == [1, 11, 40, 31, 41]
+    assert len(caplog.records) == 2
+
+
 def test_the_best_moment_is_fetched_before_the_larger_stream_forgets_it() -> None:
     """At the end of a long event its best moment has long left the ring."""
     asked: list[float] = []
@@ -187,7 +226,7 @@ def test_the_best_moment_is_fetched_before_the_larger_stream_forgets_it() -> Non
 def test_a_best_moment_that_was_fetched_outlives_its_place_in_the_album() -> None:
     watched = Watched(ALERT)
     watched.look(seen(1), seen(2, NEAR), *[seen(at) for at in every(1, 3, 12)])
-    watched.snapshots.album.release(watched.events[0].id)
+    watched.snapshots.album.release("front", watched.events[0].id)
     watched.look(*[seen(at, None) for at in every(1, 13, 16)])
 
     assert watched.delivered[1:] == [(15, "end", 2, 2)]
@@ -199,6 +238,33 @@ def test_nothing_is_held_once_an_event_is_over() -> None:
     assert watched.snapshots.album.held_bytes > 0
 
     watched.look(seen(5, None), seen(6, None))
+    assert watched.snapshots.album.held_bytes == 0
+
+
+def test_an_event_that_never_ends_keeps_its_best_picture_though_its_track_ended_long_ago() -> None:
+    """A road that is never empty: the first car came near, and a thousand went by far away."""
+    watched = Watched(PLAIN + "\nsnapshot = { boxes = true }")
+    watched.look(*[seen(at) for at in every(1, 1, 6)], seen(7, NEAR))
+    watched.look(*[seen(8 + number / 2, id_=2 + number) for number in range(1000)])
+    (event,) = {event.id for event in watched.events}
+    assert len(watched.snapshots.album.held("front", event)) < 50
+
+    watched.finish()
+
+    assert [(phase, number, round(at)) for _, phase, number, at in watched.delivered] == [
+        ("start", 1, 1),
+        ("end", 2, 7),
+    ]
+
+
+def test_where_nobody_wants_pictures_none_is_made_or_kept() -> None:
+    watched = Watched(ALERT)
+    watched.snapshots = Snapshots(config(ALERT), None)
+    watched.look(seen(1), seen(2, NEAR))
+    watched.finish()
+
+    assert [event.phase for event in watched.events] == ["start", "end"]
+    assert watched.delivered == []
     assert watched.snapshots.album.held_bytes == 0
 
 

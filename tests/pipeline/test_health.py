@@ -11,6 +11,7 @@ import pytest
 from smartcam.config import Camera, Mqtt, parse
 from smartcam.detect.accelerator import Accelerator
 from smartcam.detect.detector import Detector
+from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import CameraHealth, HealthPayload, LinkHealth, ModelHealth
@@ -126,7 +127,15 @@ def test_what_is_not_as_it_should_be_is_a_sentence_each(tmp_path: Path, monkeypa
     outbox = MemoryOutbox(2**20)
     link = Link(Mqtt(), "ridge1", outbox=outbox, kinds=("alert", "event"))
     spokesman = Spokesman(
-        settings, models, Topics("ridge1"), link, outbox=outbox, lookouts=lookouts, eyes={"tiny": eye}, workers=[]
+        settings,
+        models,
+        Topics("ridge1"),
+        link,
+        outbox=outbox,
+        lookouts=lookouts,
+        eyes={"tiny": eye},
+        workers=[],
+        snapshots=Snapshots(settings, lambda *_: None),
     )
     monkeypatch.setattr(time, "time", lambda: 86_400.0)
 

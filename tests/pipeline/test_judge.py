@@ -62,9 +62,12 @@ def test_an_alert_sends_its_picture_at_once_and_then_the_word_that_it_is_there()
     told = Told(RULE)
     told.judge.judge(scene(0.0, person))
     told.snapshots.work()
-    kinds = [each.topic.rsplit("/", 1)[-1] for each in told.messages]
-    assert kinds == ["event", "snapshot", "latest", "media"]
-    assert json.loads(told.messages[3].payload)["topic"] == told.messages[1].topic
+    event, snapshot, latest = told.messages
+    assert [each.topic.rsplit("/", 1)[-1] for each in told.messages] == ["event", "snapshot", "latest"]
+    assert snapshot.payload == latest.payload
+    assert snapshot.then
+    assert json.loads(snapshot.then.payload)["topic"] == snapshot.topic
+    assert json.loads(snapshot.then.payload)["event"] == json.loads(event.payload)["id"]
 
 
 def test_the_loop_judges_what_waits_before_it_ends() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +21,29 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return furnish(tmp_path_factory.mktemp("replay"))
 
 
+@cache
 def replay(place: Path, *arguments: str | Path) -> Ran:
-    """With the configuration, and as NDJSON."""
+    """With the configuration, and as NDJSON. One that was played already is not played again."""
     done = smartcam("replay", "clip.mp4", "-c", "good.toml", "--json", *arguments, at=place)
     assert done.code == 0, done.err
     return done
 
 
-def rows(file: Path) -> list[list[str]]:
-    return [line.split(",") for line in file.read_text().splitlines()]
+def rows(data: bytes) -> list[list[str]]:
+    return [line.split(",") for line in data.decode().splitlines()]
 
 
-def test_the_same_clip_gives_the_same_bytes(place: Path, tmp_path: Path) -> None:
-    runs = []
-    for name in ("a", "b"):
-        tracks, detections = tmp_path / f"{name}.tracks", tmp_path / f"{name}.detections"
-        told = replay(place, "--tracks", tracks, "--detections", detections)
-        runs.append((told.out, tracks.read_bytes(), detections.read_bytes()))
-    assert runs[0] == runs[1]
-    assert all(runs[0])
+def with_rows(place: Path, run: int) -> tuple[str, bytes, bytes]:
+    """Events, tracks and detections of one of several runs."""
+    tracks, detections = place / f"tracks{run}", place / f"detections{run}"
+    told = replay(place, "--tracks", tracks, "--detections", detections)
+    return told.out, tracks.read_bytes(), detections.read_bytes()
+
+
+def test_the_same_clip_gives_the_same_bytes(place: Path) -> None:
+    once, again = with_rows(place, 1), with_rows(place, 2)
+    assert once == again
+    assert all(once)
 
 
 def test_real_footage_gives_the_same_bytes_and_what_a_person_sees_in_it(tmp_path: Path) -> None:
@@ -56,16 +61,16 @@ def test_real_footage_gives_the_same_bytes_and_what_a_person_sees_in_it(tmp_path
     assert {event["camera"] for event in told.objects} == {"clip"}
 
 
-def test_detections_are_rows_of_every_frame_from_1_in_pixels_with_two_decimals(place: Path, tmp_path: Path) -> None:
-    replay(place, "--detections", tmp_path / "rows")
+def test_detections_are_rows_of_every_frame_from_1_in_pixels_with_two_decimals(place: Path) -> None:
+    _, _, detections = with_rows(place, 1)
     (width, height), (x1, y1, x2, y2) = SIZE, PERSON_XYXY
     box = [f"{value:.2f}" for value in (x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height)]
-    assert rows(tmp_path / "rows") == [[str(n), "-1", *box, "0.9000", "-1", "-1", "-1"] for n in range(1, 51)]
+    assert rows(detections) == [[str(n), "-1", *box, "0.9000", "-1", "-1", "-1"] for n in range(1, 51)]
 
 
-def test_tracks_begin_once_they_are_confirmed_and_bear_one_id(place: Path, tmp_path: Path) -> None:
-    replay(place, "--tracks", tmp_path / "rows")
-    found = rows(tmp_path / "rows")
+def test_tracks_begin_once_they_are_confirmed_and_bear_one_id(place: Path) -> None:
+    _, tracks, _ = with_rows(place, 1)
+    found = rows(tracks)
     begins = int(found[0][0])
     assert 1 < begins < 10
     assert [(int(row[0]), row[1]) for row in found] == [(n, "1") for n in range(begins, 51)]
@@ -76,7 +81,7 @@ def test_rows_of_a_turned_camera_are_in_its_upright_pixels(place: Path, tmp_path
     done = smartcam("replay", "clip.mp4", "-c", tmp_path / "turned.toml", "--camera", "back",
                     "--detections", tmp_path / "rows", at=place)  # fmt: skip
     assert done.code == 0, done.err
-    assert [float(value) for value in rows(tmp_path / "rows")[0][2:6]] == [36.0, 32.0, 36.0, 112.0]
+    assert [float(value) for value in rows((tmp_path / "rows").read_bytes())[0][2:6]] == [36.0, 32.0, 36.0, 112.0]
 
 
 def test_a_recording_begins_at_a_fixed_time(place: Path) -> None:
@@ -87,7 +92,6 @@ def test_a_recording_begins_at_a_fixed_time(place: Path) -> None:
     ("at", "start"),
     [
         ("2026-06-21 23:30", "2026-06-21T23:30:00.160Z"),
-        ("2026-06-21", "2026-06-21T00:00:00.160Z"),
         ("2026-06-21 23:30+02:00", "2026-06-21T21:30:00.160Z"),
     ],
 )

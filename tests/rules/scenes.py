@@ -45,6 +45,8 @@ class Thing:
     score: float = 0.87
     foot: Point = YARD
     confirmed: bool = True
+    kind: tuple[str, float] = ("", 0.0)
+    """Sublabel and its score."""
 
     def at(self, foot: Point) -> Thing:
         return replace(self, foot=foot)
@@ -52,13 +54,16 @@ class Thing:
     def named(self, label: str) -> Thing:
         return replace(self, label=label)
 
+    def known_as(self, sublabel: str, score: float) -> Thing:
+        return replace(self, kind=(sublabel, score))
+
     def scored(self, score: float) -> Thing:
         return replace(self, score=score)
 
     def track(self, last_at: float) -> Track:
         x, y = self.foot
         box: Box = (x - 0.05, y - 0.2, x + 0.05, y)
-        return Track(self.id, self.label, box, self.score, last_at, last_at, 3, self.confirmed)
+        return Track(self.id, self.label, box, self.score, last_at, last_at, 3, self.confirmed, *self.kind)
 
 
 person = Thing(1, "person")

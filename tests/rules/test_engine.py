@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,42 @@ def test_a_track_that_is_not_confirmed_raises_nothing() -> None:
 def test_a_score_below_the_rules_raises_nothing() -> None:
     assert fed(engine('see = "person"\nscore = 0.9'), walk(person, at=[0, 1])) == []
     assert len(fed(engine('see = "person"\nscore = 0.87'), walk(person, at=[0, 1]))) == 1
+
+
+bird = Thing(6, "bird", 0.7)
+robin = bird.known_as("robin", 0.6)
+
+
+@pytest.mark.parametrize(
+    ("see", "fires"),
+    [('"robin"', True), ('["cat", "robin"]', True), ('"bird"', True), ('"wren"', False), ('"@any"', True)],
+)
+def test_a_rule_sees_what_a_second_model_says_too(see: str, fires: bool) -> None:
+    assert bool(fed(engine(f"see = {see}"), walk(robin, at=[0, 1]))) is fires
+
+
+def test_a_score_is_that_of_the_label_which_the_rule_names() -> None:
+    """Surely a bird, and perhaps a robin."""
+    assert fed(engine('see = "robin"\nscore = 0.65'), walk(robin, at=[0, 1])) == []
+    assert len(fed(engine('see = "robin"\nscore = 0.6'), walk(robin.scored(0.5), at=[0, 1]))) == 1
+    assert len(fed(engine('see = ["bird", "robin"]\nscore = 0.65'), walk(robin, at=[0, 1]))) == 1
+    assert len(fed(engine('see = ["bird", "robin"]\nscore = 0.6'), walk(robin.scored(0.5), at=[0, 1]))) == 1
+
+
+def test_a_kind_that_is_only_known_later_fires_when_it_is_and_dwells_from_then_on() -> None:
+    rules = engine('see = "robin"', 'see = "robin"\nfor = "3s"')
+
+    events = fed(rules, [*walk(bird, at=[0, 1, 2, 3]), *walk(robin, at=[4, 5, 6, 7])])
+
+    assert [(event.rule, event.at) for event in events] == [("r0", 4), ("r1", 7)]
+    assert (events[0].label, events[0].sublabel, events[0].sublabel_score) == ("bird", "robin", 0.6)
+    assert events[0].reasons == ("bird (robin 0.60) seen with score 0.70",)
+
+
+def test_a_kind_that_wavers_from_look_to_look_does_not_end_its_event() -> None:
+    events = fed(engine('see = "robin"'), [scene(at, robin if at % 2 else bird) for at in every(1, 0, 30)])
+
+    assert [event.phase for event in events] == ["start", "update", "update"]
 
 
 def test_a_zone_counts_by_the_foot_point_and_only_on_its_own_camera() -> None:
@@ -247,8 +284,9 @@ def test_one_that_was_told_and_came_back_during_the_cooldown_does_not_fire_by_me
         (person.named("dog"),),
         (person.scored(0.98),),
         (person.at((0.05, 0.5)),),
+        (person.known_as("face", 0.6),),
     ],
-    ids=["one joins", "label", "score", "zone"],
+    ids=["one joins", "label", "score", "zone", "sublabel"],
 )
 def test_a_change_that_a_person_cares_about_is_told_ten_seconds_after_the_last_message(
     later: tuple[Thing, ...],
@@ -289,6 +327,61 @@ def test_the_label_is_that_of_most_tracks() -> None:
     (start,) = fed(engine('see = "@pets"'), [scene(0, cat.scored(0.99), dog, replace(dog, id=9))])
 
     assert (start.label, start.score, start.count) == ("dog", 0.99, 3)
+
+
+def test_the_sublabel_is_the_surest_one_and_stays_when_its_track_goes() -> None:
+    rules = engine('see = "bird"')
+    wren = replace(bird, id=7).known_as("wren", 0.9)
+    scenes = [scene(0, bird), *walk(robin, wren, at=[1, 10]), *walk(replace(bird, id=8), at=every(1, 11, 20))]
+
+    events = fed(rules, scenes)
+
+    kinds = [(event.at, event.sublabel, event.sublabel_score) for event in events]
+    assert kinds == [(0, "", 0.0), (10, "wren", 0.9), (20, "wren", 0.9)]
+
+
+def test_a_sublabel_that_its_track_loses_is_taken_back() -> None:
+    rules = engine('see = "bird"')
+
+    events = fed(rules, [*walk(bird, at=[0]), *walk(robin, at=[1, 10]), *walk(bird, at=every(1, 11, 20))])
+
+    assert [(event.at, event.sublabel) for event in events] == [(0, ""), (10, "robin"), (20, "")]
+
+
+def test_one_who_joined_and_went_is_news_once() -> None:
+    """Between two messages: the number is the same again, and yet somebody was there."""
+    events = fed(
+        engine('see = "person"'),
+        [scene(0, person), scene(1, person, visitor), *walk(person, at=every(1, 2, 30))],
+    )
+
+    assert told(events) == [("start", 0), ("update", 10)]
+
+
+def test_who_leaves_the_zone_and_comes_back_need_not_dwell_again_while_the_event_goes_on() -> None:
+    rules = engine('see = "person"\nzone = "yard"\nfor = "5s"')
+    both, alone = every(1, 0, 10), every(1, 11, 22)
+    scenes = [
+        *walk(person, visitor, at=both),
+        *walk(person.at(STREET), visitor, at=alone),
+        *walk(person, visitor, at=every(1, 23, 26)),
+    ]
+
+    assert [(event.at, event.count) for event in fed(rules, scenes)] == [(5, 2), (15, 1), (25, 2)]
+
+
+def test_an_event_that_never_ends_does_not_grow() -> None:
+    """A road that is never empty for three seconds: every car is another track."""
+    rules = engine('see = "@any"\ncooldown = "60s"')
+
+    def pass_by(first: int, last: int) -> int:
+        """Bytes that the engine holds after so many cars."""
+        for number in range(first, last):
+            rules.feed(scene(number * 0.5, *(Thing(number + n, "car") for n in range(3))))
+        return len(pickle.dumps(vars(rules)))
+
+    few, many = pass_by(0, 300), pass_by(300, 3000)
+    assert many <= few * 1.05
 
 
 # --- end ---

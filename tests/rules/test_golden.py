@@ -25,8 +25,9 @@ def test_an_evening_in_the_yard_reads_as_it_always_did() -> None:
     scenes = [
         *walk(person.at(STREET), at=every(0.5, 0, 2)),
         *walk(person, dog, at=every(0.5, 2.5, 9)),
-        *walk(person, guest, dog, cat, at=every(0.5, 9.5, 20)),
-        *walk(person.at(STREET), *cattle[:2], at=every(1, 21, 27)),
+        *walk(person, guest, dog, cat, at=every(0.5, 9.5, 18.5)),
+        *walk(person, guest.at(STREET), dog, cat, at=every(0.5, 19, 20)),
+        *walk(person.at(STREET), guest.at(STREET), *cattle[:2], at=every(1, 21, 27)),
         *walk(guest, *cattle[:4], at=every(1, 28, 60)),
         *walk(*cattle[:1], at=every(1, 61, 70)),
         *[offline(at, cattle[0], last_at=70) for at in every(5, 75, 90)],
