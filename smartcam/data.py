@@ -206,3 +206,6 @@ class Message:
     qos: int = 1
     retain: bool = False
     expiry_s: int | None = None
+    """When the broker may forget it, if nobody has fetched it; None is never. A broker without MQTT 5 does not."""
+    then: Message | None = None
+    """Of the same kind, owed once the broker has this one; goes with it where that does not come to be."""

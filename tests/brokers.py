@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,74 @@ def amqtt(scheme: str = "mqtt") -> Iterator[str]:
             yield f"{scheme}://{address}"
         finally:
             process.kill()
+
+
+class Uplink:
+    """A slow way to a broker: what a client sends crawls at `bytes_per_s`, what it gets does not.
+
+    `room` is the most that the way takes at once before it crawls; by default, all that the system has room for.
+    """
+
+    STEP_S = 0.05
+
+    def __init__(self, port: int, bytes_per_s: float, room: int | None = None) -> None:
+        self.bytes_per_s = bytes_per_s
+        """0 is a way on which everything is lost."""
+        self.carried = 0
+        """Bytes that have crawled so far."""
+        self._broker = ("127.0.0.1", port)
+        self._server = socket.socket()
+        if room:
+            self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self._server.bind(("127.0.0.1", 0))
+        self._server.listen()
+        self.url = f"mqtt://127.0.0.1:{self._server.getsockname()[1]}"
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Uplink:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for sock in (self._server, *self._sockets):
+            with suppress(OSError):  # It has ended already.
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for sock in (self._server, *self._sockets):
+            sock.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # Shut down: the test is over.
+            while True:
+                client, _ = self._server.accept()
+                broker = socket.create_connection(self._broker)
+                self._sockets += [client, broker]
+                ways = ((self._crawl, client, broker), (self._run, broker, client))
+                for way, source, target in ways:
+                    self._threads.append(threading.Thread(target=self._carry, args=(way, source, target)))
+                    self._threads[-1].start()
+
+    def _carry(self, way: Callable[..., None], source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            way(source, target)
+        with suppress(OSError):  # What the other way still has to tell is told.
+            target.shutdown(socket.SHUT_WR)
+
+    def _crawl(self, source: socket.socket, target: socket.socket) -> None:
+        while not self._over.wait(self.STEP_S):
+            if self.bytes_per_s:
+                if not (some := source.recv(max(1, round(self.bytes_per_s * self.STEP_S)))):
+                    return
+                target.sendall(some)
+                self.carried += len(some)
+
+    def _run(self, source: socket.socket, target: socket.socket) -> None:
+        while some := source.recv(65536):
+            target.sendall(some)
 
 
 def free_port() -> int:

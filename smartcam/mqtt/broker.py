@@ -29,18 +29,16 @@ def port(url: SplitResult) -> int:
     return url.port or PORTS[url.scheme]
 
 
-def credentials(mqtt: Mqtt) -> tuple[str, str | None]:
-    """User name and password, read from its file now.
+def password(mqtt: Mqtt) -> str | None:
+    """The user's, read from its file now; None where there is no file.
 
     Raises:
-        BadConfig: the file cannot be read, or there is a password without a user.
+        BadConfig: the file cannot be read.
     """
-    if not mqtt.username:
-        raise BadConfig("mqtt.password_file needs a user: give mqtt.username too")
     if not mqtt.password_file:
-        return mqtt.username, None
+        return None
     try:
-        return mqtt.username, Path(mqtt.password_file).read_text().rstrip("\r\n")
+        return Path(mqtt.password_file).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"mqtt.password_file: {mqtt.password_file} cannot be read: {_plain(error)}") from error
 

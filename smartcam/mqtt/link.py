@@ -21,8 +21,9 @@ from smartcam.config.sections import Mqtt
 from smartcam.data import Kind, Message
 from smartcam.errors import SmartcamError, Unavailable
 from smartcam.mqtt.broker import advise
-from smartcam.mqtt.connection import Ack, Connection, Protocol, connect
+from smartcam.mqtt.connection import Ack, Connection, HungUp, connect
 from smartcam.mqtt.outbox import MemoryOutbox, Row
+from smartcam.mqtt.protocol import Known, Protocol
 from smartcam.mqtt.wake import Wake
 from smartcam.workers import Alive
 
@@ -34,7 +35,10 @@ SESSION_S = 24 * 3600
 FLUSH_S = 3.0
 """How long what waits may still be sent at the end."""
 TRIES = 3
-"""A picture on which the broker ends the connection so often, alone, is given up. Events never are."""
+"""A picture on which the broker ends the connection so often, alone, is given up. Events never are.
+
+Our own time-outs do not count: they tell of the way, not of the picture.
+"""
 MEDIA: frozenset[Kind] = frozenset({"snapshot", "clip"})
 TICK_S = 0.25
 """How late a stop may be noticed. Messages and the network wake the loop at once."""
@@ -48,8 +52,6 @@ class LinkStatus:
 
     connected: bool = False
     protocol: Protocol | None = None
-    since: float = 0.0
-    """Unix seconds: when it became so."""
     reason: str | None = "not connected yet"
     """Why it is not connected; never holds a secret."""
     connects: int = 0
@@ -97,7 +99,7 @@ class Link:
         self._stale: dict[str, None] = {}
         """Topics whose state the broker does not have, in order."""
         self._brief: deque[Message] = deque(maxlen=32)
-        self._speaks_5 = False
+        self._known = Known()
         self._pause_s = mqtt.retry_min
         self._quota_until = 0.0
         # Of the present connection, by message number: what the broker has not answered for.
@@ -140,34 +142,33 @@ class Link:
     def _connected(self, alive: Alive) -> Iterator[Connection]:
         will = Message(self._status_topic, OFFLINE, "event", retain=True) if self._status_topic else None
         session_s = SESSION_S if self._subscriptions else 0
-        connection = connect(self._mqtt, self._client_id, alive, will=will, session_s=session_s, only_5=self._speaks_5)
-        end = "the link failed: see the log"
+        connection = connect(self._mqtt, self._client_id, alive, will=will, session_s=session_s, known=self._known)
+        end, hung_up = "the link failed: see the log", False
         try:
             self._is_up(connection)
             yield connection
             end = "stopped"
         except Unavailable as error:
-            end = str(error)
+            end, hung_up = str(error), isinstance(error, HungUp)
             self._settle(connection)
-            self._give_up_poison()
+            if hung_up:
+                self._give_up_poison()
             raise
         finally:
             # Also after an exception that is none of ours: the next run begins afresh.
             self._is_down(end)
             connection.close()
-            self._outbox.release_all(self._kinds)
+            self._outbox.release_all(self._kinds, blamed=hung_up)
             self._rows.clear()
             self._states.clear()
 
     def _is_up(self, connection: Connection) -> None:
-        self._speaks_5 |= connection.protocol == "5"
         with self._lock:
             self._stale = dict.fromkeys(self._state)
         self.status = replace(
             self.status,
             connected=True,
             protocol=connection.protocol,
-            since=time.time(),
             reason=None,
             connects=self.status.connects + 1,
         )
@@ -179,8 +180,7 @@ class Link:
         self._brief.clear()
         if reason != self.status.reason:
             log.log(logging.INFO if reason == "stopped" else logging.WARNING, "%s: %s", self._client_id, reason)
-        since = time.time() if self.status.connected else self.status.since
-        self.status = replace(self.status, connected=False, since=since, reason=reason)
+        self.status = replace(self.status, connected=False, reason=reason)
 
     def _wait_to_retry(self, alive: Alive) -> None:
         # Spread out, so that a hundred nodes do not come back at the same moment.
@@ -236,7 +236,7 @@ class Link:
         while self._brief:
             message = self._brief.popleft()
             if not connection.busy:
-                connection.publish(message.topic, message.payload, qos=0)
+                connection.publish(message.topic, message.payload, qos=0, expiry_s=message.expiry_s)
 
     def _send_rows(self, connection: Connection) -> None:
         while self._has_room(connection) and (row := self._outbox.take(self._kinds)):
@@ -272,8 +272,7 @@ class Link:
             if row := self._rows.pop(ack.mid, None):
                 self._settle_row(row, ack)
             elif (topic := self._states.pop(ack.mid, None)) and ack.code >= REFUSED:
-                self.status = replace(self.status, denied=self.status.denied + 1)
-                log.warning("%s: the broker does not take it: %s", topic, ack.reason)
+                self._settle_refused_state(topic, ack)
 
     def _settle_row(self, row: Row, ack: Ack) -> None:
         if ack.code < REFUSED:
@@ -281,9 +280,21 @@ class Link:
             self.status = replace(self.status, published=self.status.published + 1)
         elif ack.code == QUOTA_EXCEEDED:
             self._outbox.release(row.id)
-            self._quota_until = time.monotonic() + self._mqtt.retry_max
+            self._wait_for_quota()
         else:
             self._give_up(row, f"the broker says: {ack.reason}")
+
+    def _settle_refused_state(self, topic: str, ack: Ack) -> None:
+        if ack.code == QUOTA_EXCEEDED:
+            with self._lock:
+                self._stale[topic] = None
+            self._wait_for_quota()
+            return
+        self.status = replace(self.status, denied=self.status.denied + 1)
+        log.warning("%s: the broker does not take it: %s", topic, ack.reason)
+
+    def _wait_for_quota(self) -> None:
+        self._quota_until = time.monotonic() + self._mqtt.retry_max
 
     def _give_up(self, row: Row, reason: str) -> None:
         self._outbox.failed(row.id, reason)
@@ -304,5 +315,5 @@ class Link:
 
 
 def _is_suspect(row: Row) -> bool:
-    """Whether a connection ended while it was under way, and it may be to blame."""
+    """Whether the broker hung up while it was under way, and it may be to blame."""
     return row.tries > 0 and row.message.kind in MEDIA

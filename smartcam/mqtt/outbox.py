@@ -25,11 +25,14 @@ class Row(NamedTuple):
     """Rises with every message: within a kind, rows are sent in this order."""
     message: Message
     tries: int = 0
-    """How often a connection ended before the broker had answered for it."""
+    """How often the broker hung up before it had answered for it."""
+    follows: bool = False
+    """What it tells of has been sent already: it is no longer dropped for room."""
 
     @property
     def bytes(self) -> int:
-        return len(self.message.topic) + len(self.message.payload)
+        """With what is to follow it, so that there will be room for that."""
+        return _bytes(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,21 @@ class MemoryOutbox:
 
     A row waits, is taken (in flight), and goes once it is done or failed; what is released waits again,
     in its old place. Over `max_bytes` the oldest clip goes first, then snapshots, events, and alerts
-    last; rows in flight stay. Nothing goes uncounted.
+    last; rows in flight stay. Nothing goes uncounted. What is to follow a message (`Message.then`) comes up when
+    that is done, and goes with it when that is dropped or fails. A retained message takes the place of one that
+    waits for the same topic: only the last one counts there.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._last_id = 0
-        self._waiting: dict[Kind, list[Row]] = {kind: [] for kind in KINDS}
-        """Heaps: the oldest row first."""
+        self._waiting = {kind: _Line() for kind in KINDS}
+        self._following = {kind: _Line() for kind in KINDS}
+        """What tells of a message that has been sent: it goes first, and is not dropped."""
         self._in_flight: dict[int, Row] = {}
-        self._bytes: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        self._bytes = 0
+        """Of all rows."""
         self._dropped: dict[Kind, int] = dict.fromkeys(KINDS, 0)
         self._failed: dict[Kind, int] = dict.fromkeys(KINDS, 0)
         self._told: set[tuple[Kind, str]] = set()
@@ -70,11 +77,13 @@ class MemoryOutbox:
         with self._lock:
             self._last_id += 1
             row = Row(self._last_id, message)
+            if message.retain:
+                self._replace(message)
             if not self._make_room(row):
                 self._dropped[message.kind] += 1
                 return False
-            heapq.heappush(self._waiting[message.kind], row)
-            self._bytes[message.kind] += row.bytes
+            self._waiting[message.kind].push(row)
+            self._bytes += row.bytes
         for wake in tuple(self._listeners):
             wake()
         return True
@@ -83,16 +92,19 @@ class MemoryOutbox:
         """The row that should go next, now in flight; None when nothing of these kinds waits."""
         with self._lock:
             for kind in KINDS:
-                if kind in kinds and self._waiting[kind]:
-                    row = heapq.heappop(self._waiting[kind])
+                if kind in kinds and (row := self._following[kind].pop() or self._waiting[kind].pop()):
                     self._in_flight[row.id] = row
                     return row
             return None
 
     def done(self, row_id: int) -> None:
-        """The broker has it."""
+        """The broker has it. What is to follow waits now, in its place."""
         with self._lock:
-            self._forget(row_id)
+            then = self._forget(row_id).message.then
+            if then is not None:
+                row = Row(row_id, then, follows=True)
+                self._following[then.kind].push(row)
+                self._bytes += row.bytes
 
     def failed(self, row_id: int, reason: str) -> None:
         """The broker will not take it, however often it is asked. Counted, and each reason told once a kind."""
@@ -109,12 +121,12 @@ class MemoryOutbox:
         with self._lock:
             self._wait_again(self._in_flight.pop(row_id))
 
-    def release_all(self, kinds: Collection[Kind]) -> None:
-        """The connection ended: what was in flight of these kinds waits again, one try richer."""
+    def release_all(self, kinds: Collection[Kind], *, blamed: bool) -> None:
+        """The connection ended: what was in flight of these kinds waits again; one try richer where it is `blamed`."""
         with self._lock:
             for row in [row for row in self._in_flight.values() if row.message.kind in kinds]:
                 del self._in_flight[row.id]
-                self._wait_again(row._replace(tries=row.tries + 1))
+                self._wait_again(row._replace(tries=row.tries + blamed))
 
     @contextmanager
     def listener(self, wake: Callable[[], None]) -> Iterator[None]:
@@ -128,34 +140,67 @@ class MemoryOutbox:
     def depth(self, kinds: Collection[Kind] = KINDS) -> int:
         """Rows of these kinds, in flight or waiting."""
         with self._lock:
-            waiting = sum(len(rows) for kind, rows in self._waiting.items() if kind in kinds)
+            waiting = sum(len(self._waiting[kind].rows) + len(self._following[kind].rows) for kind in kinds)
             return waiting + sum(row.message.kind in kinds for row in self._in_flight.values())
 
     @property
     def backlog(self) -> Backlog:
         depth = self.depth()
         with self._lock:
-            return Backlog(depth, sum(self._bytes.values()), dict(self._dropped), dict(self._failed))
+            return Backlog(depth, self._bytes, dict(self._dropped), dict(self._failed))
+
+    def _replace(self, message: Message) -> None:
+        waiting = self._waiting[message.kind]
+        for old in [row for row in waiting.rows if row.message.retain and row.message.topic == message.topic]:
+            waiting.remove(old)
+            self._bytes -= old.bytes
 
     def _make_room(self, row: Row) -> bool:
         """Drop the like and the worse until the row fits; drops nothing where that would not be enough."""
         droppable = KINDS[KINDS.index(row.message.kind) :]
-        excess = sum(self._bytes.values()) + row.bytes - self._max_bytes
-        in_flight = sum(old.bytes for old in self._in_flight.values() if old.message.kind in droppable)
-        if excess > sum(self._bytes[kind] for kind in droppable) - in_flight:
+        excess = self._bytes + row.bytes - self._max_bytes
+        if excess > sum(self._waiting[kind].bytes for kind in droppable):
             return False
         for kind in reversed(droppable):
-            while excess > 0 and self._waiting[kind]:
-                old = heapq.heappop(self._waiting[kind])
-                self._bytes[kind] -= old.bytes
+            while excess > 0 and (old := self._waiting[kind].pop()):
+                self._bytes -= old.bytes
                 self._dropped[kind] += 1
                 excess -= old.bytes
         return True
 
     def _wait_again(self, row: Row) -> None:
-        heapq.heappush(self._waiting[row.message.kind], row)
+        (self._following if row.follows else self._waiting)[row.message.kind].push(row)
 
     def _forget(self, row_id: int) -> Row:
         row = self._in_flight.pop(row_id)
-        self._bytes[row.message.kind] -= row.bytes
+        self._bytes -= row.bytes
         return row
+
+
+class _Line:
+    """Rows that wait, the oldest first."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        """A heap."""
+        self.bytes = 0
+
+    def push(self, row: Row) -> None:
+        heapq.heappush(self.rows, row)
+        self.bytes += row.bytes
+
+    def pop(self) -> Row | None:
+        if not self.rows:
+            return None
+        row = heapq.heappop(self.rows)
+        self.bytes -= row.bytes
+        return row
+
+    def remove(self, row: Row) -> None:
+        self.rows.remove(row)
+        heapq.heapify(self.rows)
+        self.bytes -= row.bytes
+
+
+def _bytes(message: Message) -> int:
+    return len(message.topic) + len(message.payload) + (_bytes(message.then) if message.then else 0)

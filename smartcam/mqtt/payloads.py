@@ -21,6 +21,8 @@ MAX_BYTES = 16 * 1024
 """Of one text payload: Home Assistant's recorder drops longer ones."""
 MAX_ROWS = 50
 """Tracks or detections in one payload. `count` says how many there were."""
+BOXES_S = 10
+"""How long boxes are worth sending to a subscriber that reads slowly."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -80,7 +82,8 @@ class EventPayload(Payload):
     seq: int
     """Counts the event's messages from 1."""
     n: int
-    """Counts the node's messages, so that a receiver sees gaps."""
+    """Counts the node's messages, in the order of its decisions. Alerts overtake other events on their way, so a number
+    may come late; one that never comes is of a message that was missed."""
     phase: Phase
     event_type: str
     """The rule."""
@@ -120,12 +123,17 @@ class MediaPayload(Payload):
 
 
 class DetectionsPayload(Payload):
-    """C/detections: one frame, for tuning. Both lists are cut at 50 rows."""
+    """C/detections: one frame, for tuning. Both lists are cut at 50 rows.
+
+    Where no model looked at the frame, `detections` is empty and `tracks` are carried on from earlier ones.
+    """
 
     v: Literal[1] = 1
     node: str
     camera: str
     at: Time
+    looked: bool
+    """Whether a model looked at this frame: if not, no detections does not mean that nothing was there."""
     detections: tuple[DetectionRow, ...]
     tracks: tuple[TrackRow, ...]
 
@@ -145,8 +153,6 @@ class InfoPayload(Payload):
     v: Literal[1] = 1
     node: str
     version: str
-    runtime: str | None = None
-    accelerator: str | None = None
     models: tuple[ModelInfo, ...]
     cameras: tuple[str, ...]
     labels: tuple[str, ...]
@@ -276,16 +282,19 @@ def event_message(topics: Topics, event: data.Event, *, n: int, clock_ok: bool, 
 
 
 def snapshot_messages(topics: Topics, event: data.Event, jpeg: bytes) -> list[Message]:
-    """An event's picture, the camera's latest, and then the word that it is there."""
+    """An event's picture, with the word that follows once the broker has it, and the same as the camera's latest.
+
+    The latest is a state, and has no word: the outbox keeps the last one that waits, and it may be missed.
+    """
     camera = topics.camera(event.camera)
     topic = camera.snapshot(event.id)
     told = MediaPayload(
         event=event.id, kind="snapshot", topic=topic, bytes=len(jpeg), sha256=hashlib.sha256(jpeg).hexdigest()
     )
+    word = Message(camera.media, told.encode(), "snapshot")
     return [
-        Message(topic, jpeg, "snapshot"),
+        Message(topic, jpeg, "snapshot", then=word),
         Message(camera.latest, jpeg, "snapshot", qos=0, retain=True),
-        Message(camera.media, told.encode(), "snapshot"),
     ]
 
 
@@ -296,12 +305,13 @@ def detections_message(topics: Topics, scene: Scene) -> Message:
         node=topics.node,
         camera=scene.camera,
         at=rfc3339(scene.wall),
+        looked=scene.looked,
         detections=tuple(
             DetectionRow(label=label[:100], score=_score(score), box=xywh(box)) for label, score, box in rows
         ),
         tracks=_track_rows(scene.confirmed),
     )
-    return Message(topics.camera(scene.camera).detections, payload.encode(), "event", qos=0)
+    return Message(topics.camera(scene.camera).detections, payload.encode(), "event", qos=0, expiry_s=BOXES_S)
 
 
 def _track_rows(tracks: Sequence[data.Track]) -> tuple[TrackRow, ...]:

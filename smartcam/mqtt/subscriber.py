@@ -15,6 +15,7 @@ from smartcam.config.sections import Mqtt
 from smartcam.errors import Unavailable
 from smartcam.mqtt.broker import address, advise
 from smartcam.mqtt.connection import Connection, connect
+from smartcam.mqtt.protocol import Known
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Subscription:
         self._mqtt = mqtt
         self._topics = topics
         self._client_id = f"smartcam-sub-{os.getpid()}-{secrets.token_hex(3)}"
+        self._known = Known()
         self._connection: Connection | None = None
         self._received: deque[Received] = deque()
 
@@ -71,7 +73,7 @@ class Subscription:
             Unavailable: there is no broker, or it refuses.
             BadConfig: a file that the configuration names cannot be used.
         """
-        self._connection = connect(self._mqtt, self._client_id, lambda: True)
+        self._connection = connect(self._mqtt, self._client_id, lambda: True, known=self._known)
         self._connection.subscribe(self._topics)
         until = time.monotonic() + self._mqtt.connect_timeout
         while self._connection.granted is None:

@@ -19,60 +19,13 @@ from typing import Any
 import pytest
 
 from smartcam.config.sections import Mqtt
-from smartcam.data import Kind, Message
+from smartcam.data import Message
 from smartcam.mqtt.connection import connect
 from smartcam.mqtt.link import TICK_S, Link
 from smartcam.mqtt.outbox import KINDS, MemoryOutbox
-from smartcam.mqtt.subscriber import Subscription, subscribe
-from smartcam.workers import Worker
+from smartcam.mqtt.subscriber import subscribe
 from tests.brokers import Mosquitto, amqtt, free_port, mosquitto, tool
-
-DEADLINE_S = 10.0
-QUICK = {"keepalive": 5, "connect_timeout": 3, "retry_min": 0.05, "retry_max": 0.3}
-
-
-def until(holds: Callable[[], object], deadline_s: float = DEADLINE_S) -> bool:
-    """Whether `holds` became true in time."""
-    end = time.monotonic() + deadline_s
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-@contextmanager
-def running(link: Link, retry_s: float = 0.1) -> Iterator[Worker]:
-    with Worker("mqtt", link.run, retry_s=retry_s) as worker:
-        yield worker
-
-
-def owe(outbox: MemoryOutbox, topic: str, payload: str | bytes = b"x", kind: Kind = "event", **more: Any) -> None:
-    outbox.put(Message(topic, payload if isinstance(payload, bytes) else payload.encode(), kind, **more))
-
-
-def texts(subscription: Subscription, count: int, deadline_s: float = DEADLINE_S) -> list[str]:
-    """The payloads of the next `count` messages."""
-    found: list[str] = []
-    end = time.monotonic() + deadline_s
-    while len(found) < count and (received := subscription.receive(end - time.monotonic())):
-        found.append(received.payload.decode())
-    return found
-
-
-@pytest.fixture
-def outbox() -> MemoryOutbox:
-    return MemoryOutbox(8 * 2**20)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with mosquitto(tmp_path) as running:
-        yield running
-
-
-def link_to(mqtt: Mqtt, outbox: MemoryOutbox, **more: Any) -> Link:
-    return Link(mqtt, "node", outbox=outbox, kinds=KINDS, **more)
+from tests.mqtt.links import DEADLINE_S, QUICK, link_to, owe, running, texts, until
 
 
 def test_what_is_owed_arrives_in_order_and_is_owed_no_more(broker: Mosquitto, outbox: MemoryOutbox) -> None:
@@ -393,18 +346,6 @@ def test_nobody_there_is_one_sentence_and_one_log_line(outbox: MemoryOutbox, cap
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
 
 
-def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(outbox: MemoryOutbox) -> None:
-    """amqtt takes an MQTT 5 CONNECT for a 3.1.1 one that is not whole yet, and waits."""
-    with amqtt() as url:
-        mqtt = Mqtt.model_validate({"url": url} | QUICK | {"connect_timeout": 0.5})
-        link = link_to(mqtt, outbox, status_topic="n/status")
-        with subscribe(mqtt, ["t", "n/status"]) as heard, running(link):
-            owe(outbox, "t", "hello", expiry_s=5)
-            assert sorted(texts(heard, 2)) == ["hello", "online"]
-            assert until(lambda: outbox.depth() == 0)
-            assert link.status.protocol == "3.1.1"
-
-
 def test_websockets_carry_all_the_same(outbox: MemoryOutbox) -> None:
     with amqtt("ws") as url:
         mqtt = Mqtt.model_validate({"url": url} | QUICK)
@@ -416,66 +357,13 @@ def test_websockets_carry_all_the_same(outbox: MemoryOutbox) -> None:
     assert received.payload == picture
 
 
-class OldBroker:
-    """A listener that answers each CONNECT with `connack`, and keeps the protocol levels it was asked for."""
+@contextmanager
+def answering(*answers: bytes) -> Iterator[tuple[Mqtt, list[bytes]]]:
+    """A broker that answers each message with the next of these, the last one for ever, and what it got.
 
-    def __init__(self, connack: bytes) -> None:
-        self.levels: list[int] = []
-        self._connack = connack
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self._server.settimeout(0.2)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve)
-        self.mqtt = Mqtt.model_validate({"url": f"mqtt://127.0.0.1:{self._server.getsockname()[1]}"} | QUICK)
-
-    def __enter__(self) -> OldBroker:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._server.close()
-
-    def _serve(self) -> None:
-        while not self._stop.is_set():
-            try:
-                peer, _ = self._server.accept()
-            except TimeoutError:
-                continue
-            with peer:
-                self.levels.append(peer.recv(1024)[8])
-                peer.sendall(self._connack)
-
-
-@pytest.mark.parametrize("connack", [b"\x20\x02\x00\x01", b""])
-def test_a_broker_that_says_it_lacks_mqtt_5_or_hangs_up_is_asked_in_3_1_1(outbox: MemoryOutbox, connack: bytes) -> None:
-    with OldBroker(connack) as broker, running(link_to(broker.mqtt, outbox)):
-        assert until(lambda: len(broker.levels) >= 2)
-    assert broker.levels[:2] == [5, 4]
-
-
-def test_a_broker_known_to_speak_5_is_never_downgraded(tmp_path: Path, outbox: MemoryOutbox) -> None:
-    """A broker that is about to end closes connections too; over 3.1.1 it would not say what it denies."""
-    with mosquitto(tmp_path) as broker:
-        link = link_to(broker.mqtt(), outbox)
-        with running(link):
-            assert until(lambda: link.status.connected)
-            broker.kill()
-            with socket.create_server(("127.0.0.1", broker.port)) as closing:
-                closing.settimeout(5)
-                for _ in range(3):
-                    peer, _ = closing.accept()
-                    level = peer.recv(1024)[8]
-                    peer.close()
-                    assert level == 5
-            broker.start()
-            assert until(lambda: link.status.connected)
-            assert link.status.protocol == "5"
-
-
-def test_a_quota_that_is_used_up_is_waited_for_and_loses_nothing(outbox: MemoryOutbox) -> None:
-    """No broker at hand can be made to say so; this one refuses the first message, and takes it when it comes again."""
+    An answer is the reason code of a PUBACK, or a whole packet, upon which the broker ends the connection. No
+    broker at hand can be made to say these things.
+    """
     published: list[bytes] = []
 
     def serve(server: socket.socket) -> None:
@@ -483,29 +371,70 @@ def test_a_quota_that_is_used_up_is_waited_for_and_loses_nothing(outbox: MemoryO
         with peer, suppress(ConnectionResetError):  # a client that hangs up on what it has not read yet
             peer.recv(1024)
             peer.sendall(b"\x20\x03\x00\x00\x00")
-            while publish := peer.recv(1024):
-                published.append(publish)
-                packet_id = publish[5:7]  # after type, length and the topic "t"
-                peer.sendall(b"\x40\x04" + packet_id + (b"\x97\x00" if len(published) == 1 else b"\x00\x00"))
+            while packet := peer.recv(1024):
+                if packet[0] >> 4 != 3:
+                    continue
+                published.append(packet)
+                answer = answers[min(len(published), len(answers)) - 1]
+                if len(answer) != 1:
+                    peer.sendall(answer)
+                    return
+                if packet[0] & 0b0110:  # QoS 1: its number follows type, length and the topic "t"
+                    peer.sendall(b"\x40\x04" + packet[5:7] + answer + b"\x00")
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         broker = threading.Thread(target=serve, args=(server,))
         broker.start()
-        mqtt = Mqtt.model_validate({"url": f"mqtt://127.0.0.1:{server.getsockname()[1]}"} | QUICK)
-        with running(link := link_to(mqtt, outbox)):
-            owe(outbox, "t")
-            assert until(lambda: link.status.published == 1)
+        yield Mqtt.model_validate({"url": f"mqtt://127.0.0.1:{server.getsockname()[1]}"} | QUICK), published
         broker.join()
+
+
+def test_a_quota_that_is_used_up_is_waited_for_and_loses_nothing(outbox: MemoryOutbox) -> None:
+    with answering(b"\x97", b"\x00") as (mqtt, published), running(link := link_to(mqtt, outbox)):
+        owe(outbox, "t")
+        assert until(lambda: link.status.published == 1)
     assert outbox.depth() == outbox.backlog.failed["event"] == 0
     assert published[0][7:] == published[1][7:]
 
 
-def test_one_that_says_nothing_is_given_up_after_the_time_out(outbox: MemoryOutbox) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"mqtt://127.0.0.1:{silent.getsockname()[1]}"
-        link = link_to(Mqtt.model_validate({"url": url} | QUICK | {"connect_timeout": 0.3}), outbox)
-        with running(link):
-            assert until(lambda: "says nothing for 0.3 s" in (link.status.reason or ""))
+def test_a_state_that_finds_the_quota_used_up_is_said_again(outbox: MemoryOutbox) -> None:
+    """And as it is by then."""
+    with answering(b"\x97", b"\x00") as (mqtt, published), running(link := link_to(mqtt, outbox)):
+        link.publish_state("t", b"home")
+        assert until(lambda: len(published) == 1)
+        link.publish_state("t", b"away")
+        assert until(lambda: len(published) == 2)
+    assert [packet[-4:] for packet in published] == [b"home", b"away"]
+    assert link.status.denied == 0
+
+
+def test_a_brief_message_tells_the_broker_how_long_it_is_worth_keeping(outbox: MemoryOutbox) -> None:
+    with answering(b"\x00") as (mqtt, published), running(link := link_to(mqtt, outbox)):
+        assert until(lambda: link.status.connected)
+        link.publish_now(Message("t", b"now", "event", qos=0, expiry_s=7))
+        assert until(lambda: published)
+    assert published[0][5:] == b"\x05\x02\x00\x00\x00\x07now"
+
+
+@pytest.mark.parametrize(
+    ("goodbye", "tries"),
+    [
+        (b"", 1),
+        (b"\xe0\x02\x95\x00", 1),  # packet too large
+        (b"\xe0\x02\x8b\x00", 0),  # shutting down
+        (b"\xe0\x02\x8e\x00", 0),  # another client of the same name
+    ],
+)
+def test_a_broker_that_hangs_up_may_say_that_no_picture_is_to_blame(
+    outbox: MemoryOutbox, goodbye: bytes, tries: int
+) -> None:
+    with answering(goodbye) as (mqtt, _):
+        with running(link := link_to(mqtt.model_copy(update={"retry_min": 60.0, "retry_max": 60.0}), outbox)):
+            owe(outbox, "t", kind="snapshot")
+            assert until(lambda: link.status.connects == 1 and not link.status.connected)
+        row = outbox.take(KINDS)
+    assert row is not None
+    assert row.tries == tries
 
 
 def test_a_picture_on_which_the_broker_always_hangs_up_is_given_up_and_the_next_one_goes(

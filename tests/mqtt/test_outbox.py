@@ -14,6 +14,10 @@ def owe(kind: Kind, name: str = "t", size: int = 99) -> Message:
     return Message(name, b"x" * size, kind)
 
 
+PICTURE = Message("p", b"x" * 99, "snapshot", then=Message("word", b"x" * 46, "snapshot"))
+"""150 bytes, with what follows it."""
+
+
 def take(outbox: MemoryOutbox, kinds: Collection[Kind] = KINDS) -> Row:
     row = outbox.take(kinds)
     assert row
@@ -57,7 +61,7 @@ def test_what_was_in_flight_waits_again_in_its_old_place() -> None:
         outbox.put(Message(str(n), b"", "event"))
     second_last = [take(outbox) for _ in range(3)][1]
     outbox.done(second_last.id)
-    outbox.release_all(KINDS)
+    outbox.release_all(KINDS, blamed=True)
     assert [(row.message.topic, row.tries) for row in taken(outbox)] == [("0", 1), ("2", 1), ("3", 0)]
 
 
@@ -66,7 +70,7 @@ def test_a_new_session_leaves_the_other_links_rows_in_flight() -> None:
     outbox.put(owe("event"))
     outbox.put(owe("clip"))
     taken(outbox)
-    outbox.release_all({"clip"})
+    outbox.release_all({"clip"}, blamed=True)
     assert [row.message.kind for row in taken(outbox)] == ["clip"]
 
 
@@ -126,3 +130,79 @@ def test_a_listener_hears_of_each_message_while_it_listens() -> None:
     heard.clear()
     outbox.put(owe("event"))
     assert not heard.is_set()
+
+
+def test_an_end_that_nobody_is_to_blame_for_is_no_try() -> None:
+    outbox = MemoryOutbox(10_000)
+    outbox.put(owe("event"))
+    take(outbox)
+    outbox.release_all(KINDS, blamed=False)
+    assert take(outbox).tries == 0
+
+
+def test_what_follows_a_message_comes_up_in_its_place_once_that_is_done() -> None:
+    outbox = MemoryOutbox(10_000)
+    outbox.put(PICTURE)
+    outbox.put(owe("snapshot", "later"))
+    picture = take(outbox)
+    assert outbox.backlog.depth == 2
+    outbox.done(picture.id)
+    outbox.put(owe("event", "better"))
+    rows = taken(outbox)
+    assert [row.message.topic for row in rows] == ["better", "word", "later"]
+    for row in rows:
+        outbox.done(row.id)
+    assert (outbox.backlog.depth, outbox.backlog.bytes) == (0, 0)
+
+
+def test_what_follows_goes_with_a_message_that_fails_or_is_dropped() -> None:
+    outbox = MemoryOutbox(200)
+    outbox.put(PICTURE)
+    outbox.failed(take(outbox).id, "too large")
+    outbox.put(PICTURE)
+    outbox.put(owe("alert"))  # There is no room for both.
+    assert [row.message.topic for row in taken(outbox)] == ["t"]
+    assert (outbox.backlog.bytes, outbox.backlog.dropped["snapshot"], outbox.backlog.failed["snapshot"]) == (100, 1, 1)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_follows_a_message_that_is_done_is_not_dropped_for_room(interrupted: bool) -> None:
+    """It was counted before: what comes in between finds its room taken."""
+    outbox = MemoryOutbox(200)
+    outbox.put(PICTURE)
+    assert not outbox.put(owe("clip", size=50))
+    picture = take(outbox)
+    outbox.done(picture.id)
+    if interrupted:
+        take(outbox)
+        outbox.release_all(KINDS, blamed=False)
+    assert not outbox.put(owe("alert", size=150))
+    assert outbox.put(owe("alert", size=149))
+    assert [row.message.topic for row in taken(outbox)] == ["t", "word"]
+
+
+def test_of_a_retained_topic_only_the_last_message_waits() -> None:
+    """An outbox that filled up for a day would otherwise send every picture that was ever the latest."""
+    outbox = MemoryOutbox(10_000)
+    for n in range(3):
+        outbox.put(Message("latest", bytes([n]), "snapshot", retain=True))
+        outbox.put(Message("other", bytes([n]), "snapshot"))
+    rows = taken(outbox)
+    assert [(row.message.topic, row.message.payload) for row in rows] == [
+        ("other", b"\0"),
+        ("other", b"\1"),
+        ("latest", b"\2"),
+        ("other", b"\2"),
+    ]
+    for row in rows:
+        outbox.done(row.id)
+    assert (outbox.backlog.bytes, outbox.backlog.dropped["snapshot"]) == (0, 0)
+
+
+def test_a_retained_message_under_way_is_not_replaced() -> None:
+    outbox = MemoryOutbox(10_000)
+    outbox.put(Message("latest", b"1", "snapshot", retain=True))
+    under_way = take(outbox)
+    outbox.put(Message("latest", b"2", "snapshot", retain=True))
+    outbox.done(under_way.id)
+    assert [row.message.payload for row in taken(outbox)] == [b"2"]

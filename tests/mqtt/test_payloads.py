@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from smartcam.data import Detections, Event, Scene, Track
+from smartcam.data import Detections, Scene, Track
 from smartcam.mqtt.payloads import (
     MAX_BYTES,
     ConfigPayload,
@@ -25,32 +25,9 @@ from smartcam.mqtt.payloads import (
     xywh,
 )
 from smartcam.mqtt.topics import Topics
+from tests.mqtt.events import PERSON, event
 
 TOPICS = Topics("ridge1")
-PERSON = Track(81, "person", (0.41, 0.22, 0.51, 0.57), 0.8712, 1.0, 15.2, 40, True)
-
-
-def event(**changes: Any) -> Event:
-    values: dict[str, Any] = {
-        "id": "01JD8F7Z3M0000000000000000",
-        "seq": 3,
-        "camera": "front",
-        "rule": "yard-intruder",
-        "level": "alert",
-        "phase": "end",
-        "at": 15.2,
-        "start": 1795543331.25,
-        "end": 1795543345.45,
-        "label": "person",
-        "score": 0.8712,
-        "count": 1,
-        "zones": ("yard",),
-        "dwell_s": 14.2,
-        "tracks": (PERSON,),
-        "reasons": ("person in yard for 14 s",),
-        "evidence": ("snapshot",),
-    }
-    return Event(**values | changes)
 
 
 def test_an_event_is_these_bytes() -> None:
@@ -113,15 +90,16 @@ def test_numpy_numbers_do_not_break_a_strict_model() -> None:
     event_message(TOPICS, event(tracks=(odd,), score=score), n=1, clock_ok=True)
 
 
-def test_a_snapshot_comes_first_then_the_latest_then_the_word() -> None:
-    """On one connection order is kept: whoever reads the word finds the picture."""
+def test_the_word_of_a_picture_follows_it_and_the_latest_has_none() -> None:
     jpeg = b"\xff\xd8 picture"
-    picture, latest, word = snapshot_messages(TOPICS, event(), jpeg)
+    picture, latest = snapshot_messages(TOPICS, event(), jpeg)
+    word = picture.then
 
     assert picture.topic == "smartcam-media/ridge1/front/01JD8F7Z3M0000000000000000/snapshot"
     assert (picture.payload, picture.qos, picture.retain) == (jpeg, 1, False)
     assert (latest.topic, latest.qos, latest.retain) == ("smartcam-media/ridge1/front/latest", 0, True)
-    assert word.topic == "smartcam/ridge1/front/media"
+    assert word is not None
+    assert (word.topic, word.kind, latest.then) == ("smartcam/ridge1/front/media", picture.kind, None)
     assert MediaPayload.model_validate_json(word.payload) == MediaPayload(
         event="01JD8F7Z3M0000000000000000",
         kind="snapshot",
@@ -143,6 +121,14 @@ def test_detections_tell_what_the_model_saw_and_what_is_followed() -> None:
     assert [row["label"] for row in told["detections"]] == ["dog", "cat"]
     assert [row["id"] for row in told["tracks"]] == [81]
     assert (message.topic, message.qos) == ("smartcam/ridge1/front/detections", 0)
+    assert message.expiry_s
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_detections_tell_whether_anyone_looked(looked: bool) -> None:
+    """An empty list alone would read as if nothing were there."""
+    told = json.loads(detections_message(TOPICS, Scene("front", 1.0, 0.0, (PERSON,), looked, None)).payload)
+    assert (told["detections"], told["looked"]) == ([], looked)
 
 
 def test_payloads_read_back_as_what_they_were() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,6 @@ from smartcam.errors import Unavailable
 from smartcam.mqtt.connection import Connection, connect
 from smartcam.mqtt.subscriber import subscribe
 from tests.brokers import Mosquitto, free_port, mosquitto
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with mosquitto(tmp_path) as running:
-        yield running
 
 
 def publisher(mqtt: Mqtt) -> Connection:

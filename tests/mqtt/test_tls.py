@@ -15,7 +15,7 @@ import pytest
 
 from smartcam.config.sections import Mqtt
 from smartcam.errors import BadConfig, Unavailable
-from smartcam.mqtt.broker import credentials, tls_context
+from smartcam.mqtt.broker import tls_context
 from smartcam.mqtt.connection import connect
 from smartcam.mqtt.subscriber import subscribe
 from tests.brokers import Mosquitto, mosquitto
@@ -152,14 +152,12 @@ def test_a_port_without_tls_is_said_to_be_one(tmp_path: Path, ca: Authority) -> 
     ("keys", "words"),
     [
         ({"ca_file": "/nowhere.crt"}, "mqtt.ca_file: /nowhere.crt cannot be used: No such file"),
-        ({"client_cert_file": "/nowhere.crt"}, "mqtt.client_cert_file: /nowhere.crt and its key cannot be used"),
+        (
+            {"client_cert_file": "/nowhere.crt", "client_key_file": "/nowhere.key"},
+            "mqtt.client_cert_file: /nowhere.crt and its key cannot be used",
+        ),
     ],
 )
 def test_a_missing_certificate_is_named(keys: dict[str, str], words: str) -> None:
     with pytest.raises(BadConfig, match=words):
         tls_context(Mqtt(url="mqtts://broker", **keys))  # type: ignore[arg-type]  # all of them are file names
-
-
-def test_a_password_needs_a_user() -> None:
-    with pytest.raises(BadConfig, match=r"give mqtt\.username too"):
-        credentials(Mqtt(password_file="/nowhere"))

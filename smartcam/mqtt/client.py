@@ -1,0 +1,67 @@
+"""paho's client, set up as we want it but not connected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from smartcam.config.sections import Mqtt
+from smartcam.data import Message
+from smartcam.mqtt.broker import password, tls_context
+from smartcam.mqtt.protocol import Protocol
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
+
+
+def new_client(mqtt: Mqtt, client_id: str, protocol: Protocol, will: Message | None, *, clean: bool) -> Client:
+    """A client without callbacks. The password is read anew each time.
+
+    Raises:
+        BadConfig: a file that the configuration names cannot be used.
+    """
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+    url = urlsplit(mqtt.url)
+    v5 = protocol == "5"
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id,
+        clean_session=None if v5 else clean,
+        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
+        transport="websockets" if url.scheme in ("ws", "wss") else "tcp",
+        reconnect_on_failure=False,
+    )
+    client.connect_timeout = max(mqtt.connect_timeout, 0.1)
+    if url.scheme in ("ws", "wss"):
+        client.ws_set_options(path=url.path or "/mqtt")
+    if mqtt.tls:
+        client.tls_set_context(tls_context(mqtt))
+    if mqtt.username:
+        client.username_pw_set(mqtt.username, password(mqtt))
+    if will:
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+    return client
+
+
+def session_arguments(protocol: Protocol, session_s: int | None) -> dict[str, Any]:
+    """What `Client.connect` is told about the session; in 3.1.1 the client itself knows."""
+    if protocol != "5":
+        return {}
+    # No property where none is needed: some brokers for 3.1.1 wait for ever for the rest of such a CONNECT.
+    return {
+        "clean_start": session_s is None,
+        "properties": properties("CONNECT", SessionExpiryInterval=session_s) if session_s else None,
+    }
+
+
+def properties(packet: str, **values: int) -> Any:
+    """MQTT 5's properties of a packet."""
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    made = Properties(getattr(PacketTypes, packet))  # type: ignore[no-untyped-call]  # as paho has it
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
