@@ -55,8 +55,8 @@ class Worker:
         """Ask the loop to end; returns at once."""
         self._stop.set()
 
-    def join(self, timeout_s: float = 10.0) -> bool:
-        """Wait for the loop to end. A thread that hangs is left behind, and said so: shutdown is never held up."""
+    def join(self, timeout_s: float = 12.0) -> bool:
+        """Wait for the loop to end: a camera that just opens takes up to 10 s. One that hangs is left behind, and said so."""
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             log.error("%s does not end; leaving it behind", self.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import selectors
 import signal
@@ -11,24 +12,31 @@ import time
 from collections.abc import Sequence
 from typing import IO, Self
 
-from smartcam.camera.source import shown
+from smartcam.config.secrets import masked
 from smartcam.errors import Unavailable
+from smartcam.workers import Alive
+
+log = logging.getLogger(__name__)
 
 KEPT_BYTES = 4096
 """Of the end of stderr, for the reason when it fails."""
 LEAVE_S = 1.0
-"""What a command gets to put its camera down before it is killed."""
+"""What a command gets to put its camera down before it is killed, and then to be gone."""
+ASK_S = 0.5
+"""How often a reader that waits asks whether it still should."""
 
 
 class Child:
     """Runs a command from `with` until the block is left, then ends it and its whole process group.
 
     `read` gives what is there, as a file object does, and raises TimeoutError at the deadline that
-    `expect` set: neither a silent command nor a blocked one can hang the reader.
+    `expect` set: neither a silent command nor a blocked one can hang the reader. Once `alive` ends there is
+    nothing more to read. Should this process be killed, a command ends at what it writes next: nobody reads the pipe.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], alive: Alive) -> None:
         self._command = command
+        self._alive = alive
         self._deadline = 0.0
         self._said = b""
 
@@ -57,11 +65,12 @@ class Child:
         for pipe in self._pipes():
             pipe.close()
         self._signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(LEAVE_S)
+        self._wait()
         # Also when it has ended: what it started may live on in its group.
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        if not self._wait():
+            # It hangs in the kernel, or is another user's (sudo).
+            log.error("exec: %s (process %d) cannot be killed; leaving it behind", self._command[0], self._process.pid)
 
     def expect(self, seconds: float) -> None:
         """The next bytes are due within so many seconds."""
@@ -70,13 +79,15 @@ class Child:
     def read(self, size: int) -> bytes:
         """At least one byte and at most `size`; none at the end."""
         video, _ = self._pipes()
-        while (left_s := self._deadline - time.monotonic()) > 0:
-            ready = self._selector.select(left_s)
+        while self._alive():
+            if (left_s := self._deadline - time.monotonic()) <= 0:
+                raise TimeoutError
+            ready = self._selector.select(min(left_s, ASK_S))
             if any(key.fileobj is video for key, _ in ready):
                 return os.read(video.fileno(), size)
             if ready:
                 self._listen()
-        raise TimeoutError
+        return b""
 
     def ended(self) -> str | None:
         """How it ended, with the last line of what it said; None while it runs."""
@@ -95,7 +106,7 @@ class Child:
         with contextlib.suppress(BlockingIOError):
             while self._listen():
                 pass
-        lines = shown(self._said.decode(errors="replace")).split("\n")
+        lines = masked(self._said.decode(errors="replace")).split("\n")
         return next((f": {line.strip()[:200]}" for line in reversed(lines) if line.strip()), "")
 
     def _listen(self) -> bool:
@@ -113,6 +124,14 @@ class Child:
         assert messages is not None
         return video, messages
 
+    def _wait(self) -> bool:
+        """Whether it is gone within its time."""
+        try:
+            self._process.wait(LEAVE_S)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)

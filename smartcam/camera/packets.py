@@ -7,12 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from smartcam.camera.child import Child
-from smartcam.camera.source import MAX_PIXELS, Source, shown
+from smartcam.camera.source import Source
+from smartcam.config.secrets import masked
 from smartcam.config.sections import Camera
+from smartcam.config.values import MAX_PIXELS
 from smartcam.errors import Unavailable
+from smartcam.workers import Alive
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
@@ -22,8 +25,27 @@ PROBE_S = {"command": 0.5, "network": 2.0, "device": 0.5}
 """How much of a live stream is looked at, at most, before the first picture. Its packets are kept, not dropped (no
 `nobuffer`): the key frame that the first picture needs is among them, and the next may be ten seconds away."""
 
+BUSY_S = 2.0
+"""How long opening a device may take. FFmpeg asks it without a pause until its first picture is there; after that it
+is open all the same, and the first picture is waited for in reading."""
+NAP_S = 0.01
+"""Between two questions to a device whether it has a picture: less than the pause between two pictures."""
+
 TOO_LARGE = f"larger than {MAX_PIXELS >> 20} megapixels"
 """What FFmpeg's `max_pixels` refuses looks to it as if it were damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """As a number: the seconds that are left until then.
+
+    PyAV opens in two steps, connecting and probing, and reads the open time-out anew for each: so they share it.
+    """
+
+    at: float
+
+    def __float__(self) -> float:
+        return max(self.at - time.monotonic(), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,7 @@ class Packets:
     _container: InputContainer
     _child: Child | None
     _read_timeout_s: float
+    _alive: Alive
 
     @property
     def codec(self) -> str:
@@ -68,7 +91,7 @@ class Packets:
     def __iter__(self) -> Iterator[Packet[VideoStream]]:
         import av
 
-        packets = self._container.demux(self.stream)
+        packets = self._polled() if self.source.kind == "device" else self._container.demux(self.stream)
         while True:
             if self._child:
                 self._child.expect(self._read_timeout_s)
@@ -83,35 +106,56 @@ class Packets:
                 return
             yield packet
 
+    def _polled(self) -> Iterator[Packet[VideoStream]]:
+        """The packets of a device, which is never waited for in the driver. Raises TimeoutError."""
+        packets = self._container.demux(self.stream)
+        asked_at = time.monotonic()
+        while self._alive():
+            try:
+                packet = next(packets, None)
+            except BlockingIOError:
+                if time.monotonic() - asked_at >= self._read_timeout_s:
+                    raise TimeoutError from None
+                time.sleep(NAP_S)
+                packets = self._container.demux(self.stream)
+                continue
+            if packet is None:
+                return
+            yield packet
+            asked_at = time.monotonic()
+
 
 @contextmanager
-def open_packets(source: Source, config: Camera) -> Iterator[Packets]:
-    """Open what is no folder of pictures. Raises Unavailable, within about the open time-out, when it cannot be."""
+def open_packets(source: Source, config: Camera, alive: Alive) -> Iterator[Packets]:
+    """Open what is no folder of pictures. Raises Unavailable, at the latest after the open time-out, when it cannot be.
+
+    A command is given up, in opening and in reading, as soon as `alive` ends; a device in reading.
+    """
     with ExitStack() as open_parts:
-        child = open_parts.enter_context(Child(source.command)) if source.kind == "command" else None
+        child = open_parts.enter_context(Child(source.command, alive)) if source.kind == "command" else None
         container = open_parts.enter_context(opened(source, config, child))
         stream = video_of(container, source)
         prepare(stream, source)
-        yield Packets(source, stream, container, child, config.read_timeout)
+        yield Packets(source, stream, container, child, config.read_timeout, alive)
 
 
 def opened(source: Source, config: Camera, child: Child | None) -> InputContainer:
     import av
 
+    patience_s = min(config.open_timeout, BUSY_S) if source.kind == "device" else config.open_timeout
+    deadline = Deadline(time.monotonic() + patience_s)
     if child:
-        child.expect(config.open_timeout)
-    asked_at = time.monotonic()
+        child.expect(patience_s)
     try:
         return av.open(
             child or source.place,
             "r",
             format=source.av_format,
             options=probing(source) | dict(source.options),
-            timeout=(config.open_timeout, config.read_timeout),
+            timeout=(cast("float", deadline), config.read_timeout),
         )
     except (av.FFmpegError, OSError) as error:
-        late = time.monotonic() - asked_at >= config.open_timeout
-        why = f"no video within {config.open_timeout:g} s" if late else reason(error, child)
+        why = reason(error, child) if float(deadline) else f"no video within {patience_s:g} s"
         raise Unavailable(f"{source.shown}: {why}") from None
 
 
@@ -164,8 +208,10 @@ def reason(error: Exception, child: Child | None) -> str:
             return "nothing answers at that address; check that the camera is on, and the port"
         case av.error.InvalidDataError():
             return "what is in it is no video, or damaged; see what `ffprobe` says about it"
+        case PermissionError():
+            return "permission denied; let the daemon's user read it (for a camera: the group video)"
         case OSError() if error.errno == errno.EIO:
             return "it broke off"
         case OSError() | av.FFmpegError():
-            return shown(error.strerror or type(error).__name__).lower()
+            return masked(error.strerror or type(error).__name__).lower()
     return type(error).__name__

@@ -13,10 +13,11 @@ from smartcam.camera.pace import Pace, Timeline
 from smartcam.camera.packets import Packets, open_packets
 from smartcam.camera.picture import DecodedPicture, turned
 from smartcam.camera.reopen import CameraStatus, Reopening
-from smartcam.camera.source import MAX_PIXELS, find
+from smartcam.camera.source import find
 from smartcam.config.sections import Camera
+from smartcam.config.values import MAX_PIXELS
 from smartcam.data import Picture
-from smartcam.errors import BadConfig, Unavailable
+from smartcam.errors import Unavailable
 from smartcam.workers import Alive
 
 if TYPE_CHECKING:
@@ -137,9 +138,9 @@ class RecordStream:
         config = record_config(self._config)
         source = find(config)
         if source.kind == "pictures":
-            raise BadConfig(f"{source.shown}: a record stream cannot be a picture; give a video stream or a file")
+            raise Unavailable(f"{source.shown}: a record stream cannot be a folder; give a video stream or a file")
         while alive():
-            with open_packets(source, config) as packets:
+            with open_packets(source, config, alive) as packets:
                 self._keep(packets, alive)
             if source.live and alive():
                 raise Unavailable(f"{source.shown}: {packets.end()}")
@@ -165,8 +166,6 @@ class RecordStream:
 
 def record_config(config: Camera) -> Camera:
     """The record stream as a camera of its own. What describes the form of `source` does not describe it."""
-    if not config.record:
-        raise BadConfig("no record stream is configured")
     own = {"source": config.record, "record": None, "format": "auto", "pixel_format": None, "size": None, "fps": None}
     return config.model_copy(update=own)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from smartcam.camera.picture import Degrees
 from smartcam.camera.session import open_session
-from smartcam.camera.source import find
 from smartcam.camera.still import read_picture
 from smartcam.config.sections import Camera
+from smartcam.config.streams import form_of
 from smartcam.data import Frame
 from smartcam.errors import SmartcamError, Unavailable
 
@@ -28,11 +28,11 @@ def recording(path: Path, camera: str, wall_start: float, rotate: Degrees = 0) -
     `at` comes from the timestamps and starts at 0.0; `wall` is `wall_start` + `at`. Raises SmartcamError when the
     file is missing, or is no video; one that breaks off gives the frames that it has, and a warning in the log.
     """
+    if form_of(str(path)) != "file":
+        raise SmartcamError(f"{path}: not a recording; give a video file, a picture or a folder of pictures")
     config = Camera(source=str(path), rotate=rotate, pace="fast", repeat=False)
     frame = None
     try:
-        if find(config).live:
-            raise Unavailable(f"{path}: not a recording; give a video file, a picture or a folder of pictures")
         with open_session(config, camera, lambda: True, start=(0.0, wall_start)) as session:
             for frame in session:
                 yield frame

@@ -37,7 +37,8 @@ class Reopening:
     """Runs attempts at a stream with growing pauses between them, and tells what changed, once.
 
     An attempt calls `online` at its first frame. It raises SmartcamError when it fails, and returns when it is over
-    for good: a recording that does not repeat, or a stop.
+    for good: a recording that does not repeat, or a stop. Any other exception is a fault of ours: it is told as
+    being offline, and left to the worker.
     """
 
     def __init__(
@@ -63,10 +64,15 @@ class Reopening:
             try:
                 attempt(alive)
             except SmartcamError as error:
+                if not alive():
+                    return
                 delay_s = self._config.retry_min if self._was_steady() else delay_s
                 self._offline(str(error))
                 self._wait(delay_s, alive)
                 delay_s = min(2 * delay_s, self._config.retry_max)
+            except Exception:
+                self._offline("a fault in smartcam itself; its log tells more")
+                raise
             else:
                 if alive():
                     self._offline("the recording is over", logging.INFO)

@@ -57,7 +57,7 @@ def open_session(
     seq: Iterator[int] | None = None,
     start: tuple[float, float] | None = None,
 ) -> Iterator[Session]:
-    """Open a camera's source until the block is left. Raises Unavailable or BadConfig with a sentence.
+    """Open a camera's source until the block is left. Raises Unavailable with a sentence.
 
     `seq` numbers the frames. `start` is the monotonic and the unix time of a recording's first frame; by default now.
     """
@@ -68,7 +68,7 @@ def open_session(
         if source.kind == "pictures":
             codec, duration_s, frames = "pictures", None, slides(source, config, stamp, pace, alive)
         else:
-            packets = open_parts.enter_context(open_packets(source, config))
+            packets = open_parts.enter_context(open_packets(source, config, alive))
             codec, duration_s = packets.codec, packets.duration_s
             frames = live(packets, stamp, alive) if source.live else played(packets, config, stamp, pace, alive)
         yield Session(codec, duration_s, open_parts.enter_context(closing(frames)))
@@ -114,7 +114,7 @@ def played(packets: Packets, config: Camera, stamp: Stamp, pace: Pace, alive: Al
 def repeated(packets: Packets, config: Camera, alive: Alive) -> Iterator[VideoFrame]:
     yield from decode_some(packets, alive)
     while config.repeat and alive():
-        with open_packets(packets.source, config) as again:
+        with open_packets(packets.source, config, alive) as again:
             yield from decode_some(again, alive)
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import shlex
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from smartcam.config.secrets import masked
 from smartcam.config.sections import Camera
-from smartcam.errors import BadConfig, Unavailable
+from smartcam.config.streams import PICTURES, form_of, url_of, words_of
+from smartcam.errors import Unavailable
 
 Kind: TypeAlias = Literal["file", "pictures", "network", "device", "command"]
 
-PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
 MAX_SECRET_BYTES = 4096
-MAX_PIXELS = 64 * 1024 * 1024
-"""A picture of more is refused before it is decoded: one takes at least 96 MiB of memory."""
 
 COMMAND_FORMATS = {
     "auto": None,
@@ -29,13 +27,10 @@ COMMAND_FORMATS = {
 }
 """The demultiplexer for what a command writes; None probes."""
 
-# Up to the last @ of the word: whoever forgot to escape an @ or a slash must not see it in the log either.
-URL_PASSWORD = re.compile(r"(://[^:/?#@\s\"']*:)[^\s\"']*@")
-SECRET_NAME = r"(?:password|passwd|passphrase|pass|pwd|psw|pw|token|secret|apikey|api_key|key|auth)"
-NAMED_SECRET = re.compile(
-    rf"((?<![a-z]){SECRET_NAME}\s*[=:]\s*|\s--?[a-z-]*{SECRET_NAME}\s+)(\"[^\"]*\"|'[^']*'|[^\s&\"']+)", re.IGNORECASE
-)
-"""``password=…`` in a query or on a command line, ``--password …``, and ``password: …`` in a message."""
+
+NONBLOCK = "+4"
+"""AVFMT_FLAG_NONBLOCK, which has no name among FFmpeg's options. With it a device that has no picture yet says so;
+without it, FFmpeg waits in the driver, for ever when the cable is loose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +53,29 @@ class Source:
         return self.kind in ("network", "device", "command")
 
 
-def shown(text: str) -> str:
-    """A source, or what a program said about it, without its passwords."""
-    return NAMED_SECRET.sub(r"\1***", URL_PASSWORD.sub(r"\1***@", text))
-
-
 def find(config: Camera) -> Source:
-    """The source that is meant. Raises Unavailable when it is not there, BadConfig when it cannot be meant."""
-    source = config.source
-    if source.startswith("exec:"):
-        return command(config)
-    if "://" in source:
-        return network(config)
-    if source.startswith("/dev/"):
-        return device(config)
-    return on_disk(Path(source).expanduser())
+    """The source that is meant. Raises Unavailable when it is not there."""
+    try:
+        return looked_up(config)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise Unavailable(f"{masked(config.source)}: {why}; correct the path, or its rights") from None
+
+
+def looked_up(config: Camera) -> Source:
+    match form_of(config.source):
+        case "command":
+            return command(config)
+        case "network":
+            return network(config)
+        case "device":
+            return device(config)
+    return on_disk(home(config.source))
+
+
+def home(text: str) -> Path:
+    """A path with its ``~`` resolved, or left alone where there is no such user: pathlib's own would raise."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def on_disk(path: Path) -> Source:
@@ -90,30 +93,20 @@ def on_disk(path: Path) -> Source:
 
 
 def network(config: Camera) -> Source:
-    scheme = config.source.partition("://")[0].lower()
-    timeout = ("timeout", str(int(config.read_timeout * 1e6)))
-    options = [timeout]
-    if scheme in ("rtsp", "rtsps"):
+    # The socket's own time-out stands behind PyAV's, which bound the whole of a step: it must not come first.
+    patience_s = max(config.open_timeout, config.read_timeout)
+    options = [("timeout", str(int(patience_s * 1e6)))]
+    if url_of(config.source).scheme in ("rtsp", "rtsps"):
         options += [("rtsp_transport", "tcp"), ("allowed_media_types", "video")]
-    elif scheme not in ("http", "https"):
-        raise BadConfig(
-            f"{shown(config.source)}: {scheme}:// is not a source; "
-            "use rtsp://, rtsps://, http://, https://, /dev/videoN, exec:COMMAND or a file"
-        )
-    return Source("network", shown(config.source), place=with_credentials(config), options=tuple(options))
+    return Source("network", masked(config.source), place=with_credentials(config), options=tuple(options))
 
 
 def with_credentials(config: Camera) -> str:
     """The URL with the user name and the password that stand beside it in the configuration."""
     if not config.username and not config.password_file:
         return config.source
-    try:
-        url = urlsplit(config.source)
-    except ValueError:
-        raise BadConfig(f"{shown(config.source)}: not a URL; percent-encode special characters in it") from None
+    url = url_of(config.source)
     user = quote(config.username, safe="") if config.username else url.username
-    if not user:
-        raise BadConfig(f"{shown(config.source)}: a password_file without a username; give the username too")
     password = quote(secret(config.password_file), safe="") if config.password_file else url.password
     login = f"{user}:{password}" if password else user
     return url._replace(netloc=f"{login}@{url.netloc.rpartition('@')[2]}").geturl()
@@ -122,7 +115,7 @@ def with_credentials(config: Camera) -> str:
 def secret(path: str) -> str:
     """The first line of a password's file."""
     try:
-        with Path(path).expanduser().open(encoding="utf-8") as file:
+        with home(path).open(encoding="utf-8") as file:
             password = file.readline(MAX_SECRET_BYTES).strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
@@ -139,34 +132,25 @@ def device(config: Camera) -> Source:
         "input_format": config.pixel_format,
         "video_size": "{}x{}".format(*config.size) if config.size else None,
         "framerate": f"{config.fps:g}" if config.fps else None,
+        "fflags": NONBLOCK,
     }
     given = tuple((key, value) for key, value in options.items() if value)
     return Source("device", config.source, place=config.source, av_format="v4l2", options=given)
 
 
 def command(config: Camera) -> Source:
-    text = config.source.removeprefix("exec:").strip()
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise BadConfig(f"exec:{shown(text)}: {str(error).lower()}; close the quotes as for a shell") from None
-    if not words:
-        raise BadConfig("exec: without a command; write the program and its arguments after the colon")
     return Source(
         "command",
-        f"exec:{shown(text)}",
-        command=words,
+        masked(" ".join(config.source.split())),
+        command=words_of(config.source),
         av_format=COMMAND_FORMATS[config.format],
         options=raw_options(config) if config.format == "i420" else (),
     )
 
 
 def raw_options(config: Camera) -> tuple[tuple[str, str], ...]:
-    if config.size is None:
-        raise BadConfig('format = "i420" has no size of its own: give the command\'s as size = "WIDTHxHEIGHT"')
+    assert config.size, "i420 is refused without a size"
     width, height = config.size
-    if width * height > MAX_PIXELS:
-        raise BadConfig(f"size = {width}x{height} is larger than {MAX_PIXELS >> 20} megapixels; choose a smaller one")
     return (
         ("pixel_format", "yuv420p"),
         ("video_size", f"{width}x{height}"),

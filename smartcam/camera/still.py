@@ -22,7 +22,7 @@ def read_picture(path: Path, rotate: Degrees = 0) -> DecodedPicture:
         raise SmartcamError(f"{path}: no such file; correct the path")
     source = Source("file", str(path), place=f"file:{path}")
     try:
-        with open_packets(source, Camera(source=str(path))) as packets:
+        with open_packets(source, Camera(source="-"), alive=lambda: True) as packets:
             frame = next(frame for packet in packets for frame in packets.stream.codec_context.decode(packet))
     except (SmartcamError, av.FFmpegError, StopIteration):
         raise SmartcamError(

@@ -22,18 +22,18 @@ def check(
     """Say whether a configuration is good, or everything that is wrong with it (exit code 78)."""
     from dataclasses import asdict
 
-    from smartcam.config import load
+    from smartcam.config import load, warnings
     from smartcam.config.files import BadConfigFile, Problem
     from smartcam.errors import BadConfig, Unavailable
     from smartcam.pipeline.models import Models, check_labels
 
-    note = ""
+    notes: list[str] = []
     try:
         config = load(file)
         try:
             check_labels(config, Models.find(config), file)
         except Unavailable as error:
-            note = f"the labels of its rules are not checked: {error}"
+            notes.append(f"the labels of its rules are not checked: {error}")
     except BadConfig as error:
         if not json:
             raise
@@ -41,11 +41,12 @@ def check(
         for problem in problems:
             print_json({"ok": False, **asdict(problem)})
         raise typer.Exit(error.exit_code) from None
+    notes += map(str, warnings(config, str(file)))
     if json:
-        print_json({"ok": True, "cameras": list(config.camera), "rules": list(config.rule), "note": note})
+        print_json({"ok": True, "cameras": list(config.camera), "rules": list(config.rule), "notes": notes})
         return
     typer.echo(f"{file}: good: {_number(config.camera, 'camera')}, {_number(config.rule, 'rule')}")
-    if note:
+    for note in notes:
         typer.echo(note, err=True)
 
 

@@ -16,12 +16,16 @@ def add_to(app: typer.Typer) -> None:
 
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the daemon in the foreground, until SIGTERM or Ctrl-C."""
-    from smartcam.config import load
+    import logging
+
+    from smartcam.config import load, warnings
     from smartcam.pipeline.daemon import Daemon
 
     _be_frugal()
     settings = load(config)
     log_to_stderr(settings.log.level)
+    for warning in warnings(settings, str(config)):
+        logging.getLogger("smartcam").warning("%s", warning)
     with Daemon(settings, config) as daemon:
         daemon.serve()
 

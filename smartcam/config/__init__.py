@@ -1,5 +1,6 @@
 """The configuration: TOML files → `Config`, or errors that name file, line and key."""
 
+from smartcam.config.advice import warnings
 from smartcam.config.files import Problem, load, parse
 from smartcam.config.sections import (
     Camera,
@@ -28,4 +29,5 @@ __all__ = [
     "Zone",
     "load",
     "parse",
+    "warnings",
 ]

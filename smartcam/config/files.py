@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -15,8 +14,10 @@ from pydantic_core import ErrorDetails
 
 from smartcam.config.lines import KeyPath, line_of, lines_of
 from smartcam.config.sections import Config
-from smartcam.config.values import shown
+from smartcam.config.values import closest, shown
 from smartcam.errors import BadConfig
+
+__all__ = ["ANY", "BadConfigFile", "Problem", "closest", "load", "parse"]
 
 MAX_BYTES = 64 * 1024
 MAX_LINE = 1024
@@ -135,12 +136,6 @@ def _config(main: _Toml, rules: _Toml) -> Config:
     return config
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean "yard"?)``, or nothing where nothing is close."""
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f' (did you mean "{near[0]}"?)' if near else ""
-
-
 def _explain(detail: ErrorDetails) -> tuple[KeyPath, str]:
     """One pydantic error → the key's path, and a sentence."""
     path = tuple(part for part in detail["loc"] if part != "[key]")
@@ -156,6 +151,8 @@ def _explain(detail: ErrorDetails) -> tuple[KeyPath, str]:
             return path, f"it needs at least {detail['ctx']['min_length']}, and has {detail['ctx']['actual_length']}"
         case "value_error":
             return path, str(detail["ctx"]["error"])
+        case "wrong":
+            return (*path, detail["ctx"]["key"]), detail["ctx"]["sentence"]
         case "literal_error":
             choices = detail["ctx"]["expected"].replace("'", '"')
             meant = closest(value.strip('"'), re.findall(r'"([^"]*)"', choices))

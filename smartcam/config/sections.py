@@ -9,16 +9,49 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from smartcam.config.values import CameraName, Count, HowMany, Labels, Name, Seconds, Share, Size, shown
+from smartcam.config.streams import form_of, stream, url_of, video
+from smartcam.config.values import (
+    CameraName,
+    Count,
+    HowMany,
+    Labels,
+    Name,
+    Pause,
+    Seconds,
+    Share,
+    Size,
+    Timezone,
+    shown,
+    within,
+    wrong,
+)
 from smartcam.data import Level, Point
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LONGEST_UNASKED_S = 10.0
+"""A stream that is not a command cannot be asked to stop while it opens, or waits for its next packet."""
 
 
 class Section(BaseModel):
     """Unknown keys are errors, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Retrying(Section):
+    """What is tried again after a failure, with pauses that grow."""
+
+    retry_min: Pause = 1.0
+    retry_max: Pause
+
+    @model_validator(mode="after")
+    def _pauses_grow(self) -> Self:
+        if self.retry_min > self.retry_max:
+            raise wrong(
+                "retry_min",
+                f"{self.retry_min:g} s is longer than retry_max, {self.retry_max:g} s: shorten it, or raise retry_max",
+            )
+        return self
 
 
 def own_name() -> str:
@@ -42,10 +75,10 @@ class Site(Section):
 
     latitude: float | None = Field(default=None, ge=-90, le=90)
     longitude: float | None = Field(default=None, ge=-180, le=180)
-    timezone: str | None = None
+    timezone: Timezone | None = None
 
 
-class Mqtt(Section):
+class Mqtt(Retrying):
     """The broker, and how it may be spoken to."""
 
     url: str = "mqtt://127.0.0.1:1883"
@@ -57,9 +90,10 @@ class Mqtt(Section):
     plaintext: bool = False
     """Says out loud that a broker on another machine is spoken to without TLS."""
     keepalive: Seconds = 60.0
-    connect_timeout: Seconds = 10.0
-    retry_min: Seconds = 1.0
-    retry_max: Seconds = 10.0
+    connect_timeout: Annotated[Seconds, within("50ms", "15s")] = 10.0
+    """For each address of the broker, and again for TLS: the link gives no sign of life meanwhile, and the watchdog
+    waits for a minute."""
+    retry_max: Pause = 10.0
     control: Literal["off", "switches", "all"] = "switches"
     detections: float = Field(default=0.0, ge=0, le=30)
     """Messages a second, per camera, on C/detections; 0 is off."""
@@ -76,14 +110,31 @@ class Mqtt(Section):
         except ValueError:  # half an IPv6 address, or a port that is no number
             complete = False
         if not complete:
-            raise ValueError(f"url = {shown(self.url)}: write mqtt://HOST[:PORT], mqtts://…, ws://… or wss://…")
-        if url.password or url.username:
-            raise ValueError("url: give the user as username and the password in a password_file, not in the URL")
-        if not self.tls and url.hostname not in LOOPBACK and not self.plaintext:
-            raise ValueError(
-                f"url: {url.hostname} would be spoken to without encryption: use mqtts://, "
-                "or say plaintext = true if the network between is yours"
+            raise wrong(
+                "url", f"{shown(self.url)} is no broker: write mqtt://HOST[:PORT], mqtts://…, ws://… or wss://…"
             )
+        if url.password or url.username:
+            raise wrong("url", "give the user as username and the password in a password_file, not in the URL")
+        if not self.tls and url.hostname not in LOOPBACK and not self.plaintext:
+            raise wrong(
+                "url",
+                f"{url.hostname} would be spoken to without encryption: use mqtts://, "
+                "or say plaintext = true if the network between is yours",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _who_we_are(self) -> Self:
+        if self.password_file and not self.username:
+            raise wrong("password_file", "a password without a user: give username too")
+        if bool(self.client_cert_file) != bool(self.client_key_file):
+            given, other = ("cert", "key") if self.client_cert_file else ("key", "cert")
+            raise wrong(
+                f"client_{given}_file", f"give client_{other}_file too; it may be the same file, where one holds both"
+            )
+        for key in ("ca_file", "client_cert_file"):
+            if getattr(self, key) and not self.tls:
+                raise wrong(key, "it is for TLS, and the url is without: use mqtts:// or wss://")
         return self
 
     @property
@@ -91,11 +142,11 @@ class Mqtt(Section):
         return urlsplit(self.url).scheme in ("mqtts", "wss")
 
 
-class Camera(Section):
+class Camera(Retrying):
     """Where frames come from. See `smartcam.camera` for the forms of `source`."""
 
-    source: str = Field(min_length=1)
-    record: str | None = None
+    source: Annotated[str, Field(min_length=1), AfterValidator(stream)]
+    record: Annotated[str, Field(min_length=1), AfterValidator(video)] | None = None
     """A second, larger stream of the same camera: snapshots come from it."""
     username: str | None = None
     password_file: str | None = None
@@ -115,10 +166,36 @@ class Camera(Section):
     """The motion gate: a still scene costs no inference."""
     look_again: Seconds = 2.0
     """How often a thing that stands still is looked at again."""
-    open_timeout: Seconds = 10.0
-    read_timeout: Seconds = 10.0
-    retry_min: Seconds = 1.0
-    retry_max: Seconds = 5.0
+    open_timeout: Annotated[Seconds, within("50ms", "30s")] = 10.0
+    read_timeout: Annotated[Seconds, within("50ms", "30s")] = 10.0
+    retry_max: Pause = 5.0
+
+    @property
+    def streams(self) -> dict[str, str]:
+        """What is opened, by its key."""
+        return {"source": self.source} | ({"record": self.record} if self.record else {})
+
+    @model_validator(mode="after")
+    def _raw_video(self) -> Self:
+        if self.format == "i420" and form_of(self.source) == "command" and not self.size:
+            raise wrong("format", '"i420" has no size of its own: give the command\'s as size = "WIDTHxHEIGHT"')
+        return self
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        nobody = bool(self.password_file) and not self.username
+        for key, text in self.streams.items():
+            if nobody and form_of(text) == "network" and not url_of(text).username:
+                raise wrong("password_file", f"a password without a user for {key}: give username too")
+        return self
+
+    @model_validator(mode="after")
+    def _patience(self) -> Self:
+        only_commands = all(form_of(text) == "command" for text in self.streams.values())
+        for key in ("open_timeout", "read_timeout"):
+            if getattr(self, key) > LONGEST_UNASKED_S and not only_commands:
+                raise wrong(key, f"longer than {LONGEST_UNASKED_S:g} s is for commands (exec:…) alone; shorten it")
+        return self
 
 
 class Then(Section):
@@ -127,12 +204,12 @@ class Then(Section):
     see: Labels
     """The detector's labels that get one."""
     model: Name
-    """A [model.NAME] that classifies."""
+    """A [model.NAME] that classifies, or detects: then the label of its best detection counts."""
     score: Share = 0.5
     """Less sure than that, over the track's life, the thing keeps the detector's label alone."""
 
 
-class Model(Section):
+class Model(Retrying):
     """A detector, or a classifier for second looks: a model of the catalogue (`use`) or files of one's own."""
 
     use: str | None = None
@@ -154,10 +231,9 @@ class Model(Section):
     runtime: Literal["auto", "litert", "tflite", "pycoral"] = "auto"
     threads: int = Field(default=0, ge=0, le=64)
     """Of the CPU; 0 leaves one core to the rest of the daemon."""
-    open_timeout: Seconds = 40.0
-    invoke_timeout: Seconds = 10.0
-    retry_min: Seconds = 1.0
-    retry_max: Seconds = 15.0
+    open_timeout: Annotated[Seconds, within("50ms", "1h")] = 40.0
+    invoke_timeout: Annotated[Seconds, within("50ms", "50s")] = 10.0
+    retry_max: Pause = 15.0
     then: tuple[Then, ...] = ()
 
     @model_validator(mode="after")
@@ -203,6 +279,12 @@ class Rule(Section):
     do: tuple[Literal["snapshot"], ...] = ()
     snapshot: Snapshot = Snapshot()
     enabled: bool = True
+
+    @model_validator(mode="after")
+    def _snapshot_is_sent(self) -> Self:
+        if "snapshot" in self.model_fields_set and "snapshot" not in self.do:
+            raise wrong("snapshot", 'no picture is sent: add do = ["snapshot"], or take this out')
+        return self
 
 
 class Log(Section):

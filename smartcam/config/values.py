@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from typing import Annotated, Any, TypeAlias
+import zoneinfo
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from smartcam.config.secrets import masked
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 RESERVED = frozenset({"status", "info", "health", "config", "armed", "mode", "cmd", "reply", "log"})
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST_SHOWN = 60
 LONGEST_S = 3650 * UNITS_S["d"]
+MAX_PIXELS = 64 * 1024 * 1024
+"""A picture of more is refused before it is decoded: one takes at least 96 MiB of memory."""
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean "yard"?)``, or nothing where nothing is close."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f' (did you mean "{near[0]}"?)' if near else ""
+
+
+def wrong(key: str, sentence: str) -> PydanticCustomError:
+    """What a section's validator raises about one of its keys, so that the message names that key's line."""
+    return PydanticCustomError("wrong", "{sentence}", {"key": key, "sentence": sentence})
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: as TOML writes it, cut short, and without the password that a URL may hold."""
+    """A value as a message shows it: as TOML writes it, cut short, and without the passwords that it may hold."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):
         return "a list"
     if isinstance(value, bool):
         return str(value).lower()
-    text = re.sub(r"//.*@", "//…@", str(value), flags=re.DOTALL)
+    text = masked(re.sub(r"//.*@", "//…@", str(value), flags=re.DOTALL))
     if len(text) > LONGEST_SHOWN:
         text = f"{text[: LONGEST_SHOWN - 1]}…"
     return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text
@@ -61,11 +80,38 @@ def seconds(value: Any) -> float:
     return float(duration_s)
 
 
+def within(shortest: str, longest: str) -> AfterValidator:
+    """Durations between two, which are written as in a configuration."""
+
+    def check(duration_s: float) -> float:
+        if not seconds(shortest) <= duration_s <= seconds(longest):
+            raise ValueError(f"it should be from {shortest} to {longest}, but it is {duration_s:g} s")
+        return duration_s
+
+    return AfterValidator(check)
+
+
 def size(value: Any) -> tuple[int, int]:
     """``"1280x720"`` → (1280, 720)."""
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d{2,5})x(\d{2,5})", value)):
-        return int(found[1]), int(found[2])
-    raise ValueError(f'{shown(value)} is not a size: write width and height in pixels, like "1280x720"')
+    if not isinstance(value, str) or not (found := re.fullmatch(r"(\d{2,5})x(\d{2,5})", value)):
+        raise ValueError(f'{shown(value)} is not a size: write width and height in pixels, like "1280x720"')
+    width, height = int(found[1]), int(found[2])
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{shown(value)} is larger than {MAX_PIXELS >> 20} megapixels; choose a smaller one")
+    return width, height
+
+
+def timezone(value: str) -> str:
+    """A name of the time zone database; any name on a machine without one."""
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        if known := zoneinfo.available_timezones():
+            meant = closest(value, known)
+            raise ValueError(
+                f"no time zone {shown(value)}{meant}; `timedatectl list-timezones` lists them all"
+            ) from None
+    return value
 
 
 def labels(value: Any) -> tuple[str, ...]:
@@ -85,6 +131,7 @@ class Count:
     """How many: ``3`` or ``">= 3"``, also with ``>``, ``<``, ``<=`` and ``==``."""
 
     PATTERN = re.compile(r"(>=|<=|==|>|<)?\s*(\d+)")
+    POINTLESS: ClassVar = {">= 0": "always holds", "< 0": "can never hold"}
 
     __slots__ = ("number", "operator")
 
@@ -97,9 +144,12 @@ class Count:
         if isinstance(value, Count):
             return value
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if isinstance(text, str) and (found := cls.PATTERN.fullmatch(text.strip())):
-            return cls(found[1] or ">=", int(found[2]))
-        raise ValueError(f'{shown(value)} is not a count: write a number, or a comparison like ">= 3"')
+        if not isinstance(text, str) or not (found := cls.PATTERN.fullmatch(text.strip())):
+            raise ValueError(f'{shown(value)} is not a count: write a number, or a comparison like ">= 3"')
+        count = cls(found[1] or ">=", int(found[2]))
+        if says := cls.POINTLESS.get(str(count)):
+            raise ValueError(f'"{count}" {says}: did you mean "== 0"?')
+        return count
 
     def holds(self, number: int) -> bool:
         match self.operator:
@@ -128,6 +178,9 @@ class Count:
 Name: TypeAlias = Annotated[str, AfterValidator(name)]
 CameraName: TypeAlias = Annotated[str, AfterValidator(camera_name)]
 Seconds: TypeAlias = Annotated[float, BeforeValidator(seconds)]
+Pause: TypeAlias = Annotated[Seconds, within("50ms", "1d")]
+"""Between two attempts: never none, or failing would be all that a core does."""
+Timezone: TypeAlias = Annotated[str, AfterValidator(timezone)]
 Size: TypeAlias = Annotated[tuple[int, int], BeforeValidator(size)]
 Labels: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(labels)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]

@@ -207,6 +207,23 @@ def test_other_formats_are_converted_once() -> None:
     assert np.shares_memory(first, picture.luma)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (322, 1), (1, 322), (5, 7), (33, 17)])
+@pytest.mark.parametrize("pixel_format", NATIVE + CONVERTED + RGB)
+def test_pictures_of_odd_and_tiny_sizes_are_pictures(pixel_format: str, size: tuple[int, int]) -> None:
+    """A folder may hold anything; half a pixel of colour is still one."""
+    frame = decoded(pixel_format, size=size)
+    for rotate in (0, 90, 180, 270):
+        picture = DecodedPicture(frame, rotate)
+        width, height = turned(size, rotate)
+
+        assert picture.size == (width, height)
+        assert picture.luma.shape == (height, width)
+        assert picture.rgb().shape == (height, width, 3)
+        assert picture.rgb((0.5, 0.5, 0.5, 0.5)).shape == (1, 1, 3)
+        assert picture.rgb((0.9, 0.0, 1.0, 1.0), (30, 40)).shape == (40, 30, 3)
+        assert picture.rgb(size=(1, 1)).shape == (1, 1, 3)
+
+
 def test_a_frame_is_let_go_with_its_picture() -> None:
     picture = DecodedPicture(decoded("yuv420p"))
     luma = weakref.ref(picture.luma)

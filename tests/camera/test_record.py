@@ -93,14 +93,14 @@ def test_there_is_no_picture_of_a_moment_far_from_all_packets(tmp_path: Path) ->
         assert stream.picture_at(time.monotonic()) is not None
 
 
-def test_pictures_are_no_record_stream(tmp_path: Path) -> None:
+def test_a_folder_is_no_record_stream(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     with recorded(tmp_path) as stream:
         deadline = time.monotonic() + 5
-        while "cannot be a picture" not in stream.status.reason and time.monotonic() < deadline:
+        while "cannot be a folder" not in stream.status.reason and time.monotonic() < deadline:
             time.sleep(0.02)
 
-        assert "cannot be a picture" in stream.status.reason
+        assert "cannot be a folder" in stream.status.reason
         assert stream.picture_at(time.monotonic()) is None
 
 

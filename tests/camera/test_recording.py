@@ -39,7 +39,7 @@ def test_a_recording_is_turned(tmp_path: Path) -> None:
     assert next(recording(path, "a", 0.0, rotate=270)).picture.size == (120, 160)
 
 
-@pytest.mark.parametrize("source", ["missing.mp4", "rtsp://cam/stream", "exec:cat x", "/dev/null"])
+@pytest.mark.parametrize("source", ["missing.mp4", "rtsp://cam/stream", "exec:cat x", "exec:", "/dev/null"])
 def test_what_is_no_recording_is_refused(source: str) -> None:
     with pytest.raises(SmartcamError, match=r"no such file|not a recording") as caught:
         next(recording(Path(source), "a", 0.0))

@@ -3,40 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from smartcam.camera.source import find, shown
+from smartcam.camera.source import find
 from smartcam.config.sections import Camera
-from smartcam.errors import BadConfig, SmartcamError, Unavailable
+from smartcam.errors import Unavailable
 from tests.clips import picture
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "rtsp://bob:hunter2@cam.lan/stream",
-        "rtsps://bob:p@ss/hunter2@cam.lan:554/stream",
-        "rtsp://:hunter2@cam.lan/",
-        "http://cam.lan/video?user=bob&password=hunter2&channel=1",
-        "http://cam.lan/video?user=bob&pwd=hunter2",
-        "http://cam.lan/video?token=hunter2#x",
-        "exec:gst-launch-1.0 rtspsrc location=rtsp://cam user-id=bob user-pw=hunter2 ! fdsink",
-        "exec:grab --password hunter2 --out -",
-        "exec:grab --rtsp-password hunter2 --out -",
-        "cannot log in with password: hunter2",
-        "exec:grab --password 'hunter2 hunter2' --out -",
-        "[Errno 5] Input/output error: 'rtsp://bob:hunter2@cam.lan/stream'",
-    ],
-)
-def test_a_password_is_never_shown(text: str) -> None:
-    assert "hunter2" not in shown(text)
-    assert "***" in shown(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["rtsp://cam.lan:554/stream?channel=1", "/media/clip.mp4", "exec:rpicam-vid -t 0 -o -", "x264enc key-int-max=25"],
-)
-def test_what_holds_no_password_is_shown_as_it_is(text: str) -> None:
-    assert shown(text) == text
 
 
 def test_credentials_are_merged_into_the_url_that_is_opened_only(tmp_path: Path) -> None:
@@ -92,33 +62,36 @@ def test_a_device_takes_its_form_from_the_configuration() -> None:
     )
 
     assert source.av_format == "v4l2"
-    assert dict(source.options) == {"input_format": "mjpeg", "video_size": "1280x720", "framerate": "15"}
+    asked_for = {"input_format": "mjpeg", "video_size": "1280x720", "framerate": "15"}
+    assert asked_for.items() <= dict(source.options).items()
 
 
 @pytest.mark.parametrize(
-    ("camera", "error", "words"),
+    ("camera", "words"),
     [
-        ({"source": "missing.mp4"}, Unavailable, "missing.mp4: no such file"),
-        ({"source": "/dev/video9"}, Unavailable, "/dev/video9: no such device"),
-        ({"source": "{folder}"}, Unavailable, "no pictures in this folder"),
-        ({"source": "ftp://cam/x"}, BadConfig, "ftp:// is not a source; use rtsp://"),
-        ({"source": "exec:"}, BadConfig, "without a command"),
-        ({"source": "exec:prog 'a"}, BadConfig, "close the quotes"),
-        ({"source": "exec:prog", "format": "i420"}, BadConfig, 'size = "WIDTHxHEIGHT"'),
-        ({"source": "exec:prog", "format": "i420", "size": "20000x20000"}, BadConfig, "larger than 64 megapixels"),
-        ({"source": "rtsp://cam/", "password_file": "/etc/hostname"}, BadConfig, "without a username"),
-        ({"source": "rtsp://cam/", "username": "bob", "password_file": "{folder}/no"}, Unavailable, "password_file"),
-        ({"source": "rtsp://cam/", "username": "bob", "password_file": "/dev/null"}, Unavailable, "empty"),
+        ({"source": "missing.mp4"}, "missing.mp4: no such file"),
+        ({"source": "~nobody-of-this-name/a.mp4"}, "~nobody-of-this-name/a.mp4: no such file"),
+        ({"source": "long" * 100}, "file name too long"),
+        ({"source": "/dev/video9"}, "/dev/video9: no such device"),
+        ({"source": "/dev/" + "long" * 100}, "file name too long"),
+        ({"source": "{folder}"}, "no pictures in this folder"),
+        ({"source": "rtsp://cam/", "username": "bob", "password_file": "{folder}/no"}, "password_file"),
+        ({"source": "rtsp://cam/", "username": "bob", "password_file": "/dev/null"}, "empty"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_a_remedy(
-    camera: dict[str, str], error: type[SmartcamError], words: str, tmp_path: Path
-) -> None:
+def test_what_is_not_there_is_told_with_a_remedy(camera: dict[str, str], words: str, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     config = Camera.model_validate({key: value.format(folder=folder) for key, value in camera.items()})
 
-    with pytest.raises(error, match=re.escape(words)) as caught:
+    with pytest.raises(Unavailable, match=re.escape(words)) as caught:
         find(config)
 
     assert "\n" not in str(caught.value)
+
+
+def test_a_command_of_several_lines_is_shown_in_one() -> None:
+    source = find(Camera(source="exec: prog\n  --password hunter2\n  --out -"))
+
+    assert source.command == ("prog", "--password", "hunter2", "--out", "-")
+    assert source.shown == "exec: prog --password *** --out -"

@@ -166,12 +166,6 @@ def test_a_camera_that_is_not_there_is_tried_again_and_time_goes_on(caplog: pyte
     assert second_wall - first_wall == pytest.approx(second_at - first_at, abs=0.2)
 
 
-def test_a_configuration_that_cannot_work_is_said_and_does_not_end_the_worker() -> None:
-    with watched("exec:prog", format="i420") as camera:
-        assert "has no size of its own" in camera.offline()
-        assert not camera.worker.done
-
-
 def test_a_file_that_appears_later_is_played(tmp_path: Path) -> None:
     path = tmp_path / "later.mp4"
     with watched(path) as camera:
@@ -218,6 +212,19 @@ def test_a_stop_is_heeded_within_a_second(tmp_path: Path) -> None:
         camera.until(lambda: bool(camera.frames))
         began = time.monotonic()
     assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("code", ["exec sleep 60", "while :; do echo no signal >&2; sleep 1; done"])
+def test_a_stop_ends_a_command_that_has_not_begun(code: str, tmp_path: Path) -> None:
+    """Whatever its open time-out: the daemon leaves no process behind."""
+    mark = tmp_path / "pid"
+    with watched(f"exec:sh -c 'echo $$ >{mark}; {code}'", open_timeout=25) as camera:
+        camera.until(lambda: mark.exists() and mark.read_text().endswith("\n"))
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 3
+    assert not Path(f"/proc/{mark.read_text().strip()}").exists()
+    assert not camera.told, "a stop is no failure"
 
 
 def test_a_receiver_that_fails_leaves_no_command_behind(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from smartcam.config import Camera, Config, Model, Mqtt, Rule, Zone, parse
 from smartcam.config.sections import own_name
 from smartcam.config.values import NAME
+from smartcam.errors import BadConfig
 
 TRIANGLE = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
 
@@ -45,6 +46,83 @@ def test_a_url_that_python_cannot_take_apart_is_told_the_same(url: str) -> None:
 def test_who_logs_in_stands_beside_the_url() -> None:
     with pytest.raises(ValidationError, match="the password in a password_file, not in the URL"):
         Mqtt(url="mqtts://joe:secret@broker")
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        # a file that another one needs
+        ('[mqtt]\npassword_file = "p"', "2: mqtt.password_file: a password without a user: give username too"),
+        (
+            '[mqtt]\nurl = "mqtts://b"\nclient_cert_file = "c"',
+            "3: mqtt.client_cert_file: give client_key_file too; it may be the same file, where one holds both",
+        ),
+        ('[mqtt]\nurl = "mqtts://b"\nclient_key_file = "k"', "3: mqtt.client_key_file: give client_cert_file too"),
+        ('[mqtt]\nca_file = "c"', "2: mqtt.ca_file: it is for TLS, and the url is without: use mqtts:// or wss://"),
+        ('[camera.c]\nsource = "rtsp://cam/"\npassword_file = "p"', "3: camera.c.password_file: a password without"),
+        (
+            '[camera.c]\nsource = "rtsp://bob@cam/"\nrecord = "rtsp://cam/"\npassword_file = "p"',
+            "4: camera.c.password_file: a password without a user for record: give username too",
+        ),
+        # a stream that can be none
+        ('[camera.c]\nsource = "ftp://cam/"', '2: camera.c.source: "ftp" is no kind of source; use rtsp://'),
+        ('[camera.c]\nsource = "x"\nrecord = "ftp://cam/"', '3: camera.c.record: "ftp" is no kind of source'),
+        ('[camera.c]\nsource = "exec:x"\nformat = "i420"', '3: camera.c.format: "i420" has no size of its own'),
+        # pauses that would be none, or shrink
+        ("[mqtt]\nretry_min = 0", "2: mqtt.retry_min: it should be from 50ms to 1d, but it is 0 s"),
+        ('[camera.c]\nsource = "x"\nretry_min = "0s"', "3: camera.c.retry_min: it should be from 50ms to 1d"),
+        ('[camera.c]\nsource = "x"\nretry_max = "49ms"', "3: camera.c.retry_max: it should be from 50ms to 1d"),
+        ('[model.m]\nuse = "x"\nretry_min = 0', "3: model.m.retry_min: it should be from 50ms to 1d"),
+        (
+            '[mqtt]\nretry_min = "20s"',
+            "2: mqtt.retry_min: 20 s is longer than retry_max, 10 s: shorten it, or raise retry_max",
+        ),
+        ('[camera.c]\nsource = "x"\nretry_min = "6s"', "3: camera.c.retry_min: 6 s is longer than retry_max, 5 s"),
+        ('[model.m]\nuse = "x"\nretry_min = 9\nretry_max = 8', "3: model.m.retry_min: 9 s is longer than retry_max"),
+        # time-outs that would outlast the watchdog, or never be met
+        ('[mqtt]\nconnect_timeout = "16s"', "2: mqtt.connect_timeout: it should be from 50ms to 15s, but it is 16 s"),
+        ("[mqtt]\nconnect_timeout = 0", "2: mqtt.connect_timeout: it should be from 50ms to 15s"),
+        ('[model.m]\nuse = "x"\ninvoke_timeout = "1m"', "3: model.m.invoke_timeout: it should be from 50ms to 50s"),
+        ('[model.m]\nuse = "x"\nopen_timeout = 0', "3: model.m.open_timeout: it should be from 50ms to 1h"),
+        ('[camera.c]\nsource = "exec:x"\nopen_timeout = "31s"', "3: camera.c.open_timeout: it should be from 50ms to"),
+        (
+            '[camera.c]\nsource = "rtsp://cam/"\nread_timeout = "11s"',
+            "3: camera.c.read_timeout: longer than 10 s is for commands (exec:…) alone; shorten it",
+        ),
+        (
+            '[camera.c]\nsource = "exec:x"\nrecord = "rtsp://cam/"\nopen_timeout = "11s"',
+            "4: camera.c.open_timeout: longer than 10 s is for commands (exec:…) alone",
+        ),
+        # what would have no effect, or holds always
+        (
+            '[rule.r]\nsee = "person"\nsnapshot = { boxes = true }',
+            '3: rule.r.snapshot: no picture is sent: add do = ["snapshot"], or take this out',
+        ),
+        ('[rule.r]\nsee = "person"\ncount = 0', '3: rule.r.count: ">= 0" always holds: did you mean "== 0"?'),
+    ],
+)
+def test_what_contradicts_itself_is_refused_at_its_line(section: str, words: str) -> None:
+    camera = "" if "[camera." in section else '\n[camera.front]\nsource = "x"\n'
+    with pytest.raises(BadConfig) as refused:
+        parse(section + camera, "smartcam.toml")
+    (line,) = str(refused.value).split("\n")
+    assert line.startswith(f"smartcam.toml:{words}")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        '[mqtt]\nurl = "mqtts://b"\nca_file = "c"\nclient_cert_file = "c"\nclient_key_file = "k"',
+        '[mqtt]\nusername = "bob"\npassword_file = "p"\nretry_min = "50ms"\nretry_max = "50ms"',
+        '[camera.c]\nsource = "rtsp://bob@cam/"\npassword_file = "p"',
+        '[camera.c]\nsource = "exec:x"\nopen_timeout = "30s"\nread_timeout = "30s"',
+        '[camera.c]\nsource = "exec:x"\nformat = "i420"\nsize = "640x480"',
+        '[model.m]\nuse = "x"\nopen_timeout = "10m"\ninvoke_timeout = "50s"',
+        '[rule.r]\nsee = "person"\ndo = ["snapshot"]\nsnapshot = { boxes = true }\ncount = "== 0"',
+    ],
+)
+def test_what_goes_together_is_taken(section: str) -> None:
+    parse(section + ("" if "[camera." in section else '\n[camera.front]\nsource = "x"\n'))
 
 
 @pytest.mark.parametrize("given", [{}, {"use": "objectron", "file": "x.tflite"}])

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+import zoneinfo
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartcam.config.values import RESERVED, Count, camera_name, labels, name, seconds, shown, size
+from smartcam.config.values import (
+    RESERVED,
+    Count,
+    camera_name,
+    labels,
+    name,
+    seconds,
+    shown,
+    size,
+    timezone,
+)
 
 NOT_NAMES = ["", "a/b", "a+b", "a#b", "Front", "front yard", "-front", "_x", "haus-ü", "a\n", "x" * 33, "$SYS"]
 
@@ -75,6 +86,46 @@ def test_what_is_no_size_is_told_how_to_write_one(bad: Any) -> None:
         size(bad)
 
 
+@pytest.mark.parametrize("huge", ["99999x99999", "8193x8193"])
+def test_a_picture_that_would_not_be_decoded_is_no_size(huge: str) -> None:
+    with pytest.raises(ValueError, match="larger than 64 megapixels; choose a smaller one"):
+        size(huge)
+
+
+@pytest.fixture
+def zones() -> set[str]:
+    if not (known := zoneinfo.available_timezones()):
+        pytest.skip("needs tzdata")
+    return known
+
+
+def test_time_zones(zones: set[str]) -> None:
+    assert timezone("Europe/Zurich") == "Europe/Zurich"
+
+
+@pytest.mark.parametrize("bad", ["Europe/Zurch", "Europe", "", "../zone", "/etc/localtime", "CEST!", "a\0", "x" * 300])
+def test_an_unknown_time_zone_is_told_where_the_known_ones_are(bad: str, zones: set[str]) -> None:
+    with pytest.raises(ValueError, match=r"no time zone .*; `timedatectl list-timezones` lists them all"):
+        timezone(bad)
+
+
+def test_a_misspelt_time_zone_is_told_which_one_it_may_be(zones: set[str]) -> None:
+    with pytest.raises(ValueError, match=r'no time zone "Europe/Zurch" \(did you mean "Europe/Zurich"\?\)'):
+        timezone("Europe/Zurch")
+
+
+def test_a_machine_without_time_zones_takes_any_name() -> None:
+    """A board's configuration must load, and can be checked on another machine."""
+    zoneinfo.reset_tzpath([])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        if zoneinfo.available_timezones():
+            pytest.skip("tzdata is installed as a Python package")
+        assert timezone("Europe/Zurch") == "Europe/Zurch"
+    finally:
+        zoneinfo.reset_tzpath()
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
@@ -111,7 +162,15 @@ def test_counts_compare(written: Any, holds: list[int], fails: list[int]) -> Non
     assert not any(map(count.holds, fails))
 
 
-@given(st.sampled_from([">=", "<=", ">", "<", "=="]), st.integers(0, 99))
+@pytest.mark.parametrize(
+    ("written", "why"), [(0, '">= 0" always holds'), (">=0", '">= 0" always holds'), ("< 0", '"< 0" can never hold')]
+)
+def test_a_count_that_always_or_never_holds_is_asked_about(written: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=f'{why}: did you mean "== 0"'):
+        Count.read(written)
+
+
+@given(st.sampled_from([">=", "<=", ">", "<", "=="]), st.integers(1, 99))
 def test_a_count_reads_back_as_it_is_shown(operator: str, number: int) -> None:
     """Equal sections mean equal parts of the daemon, so counts have to be equal by value."""
     count = Count(operator, number)
@@ -144,6 +203,8 @@ def test_a_value_is_shown_as_toml_writes_it(value: Any, as_toml: str) -> None:
     assert shown(value) == as_toml
 
 
-@pytest.mark.parametrize("url", ["rtsp://admin:hunter2@cam/1", "see rtsp://a:hunter2@b", "mqtt://u:p@hunter2@host"])
+@pytest.mark.parametrize(
+    "url", ["rtsp://admin:hunter2@cam/1", "see rtsp://a:hunter2@b", "mqtt://u:p@hunter2@host", "http://c/?pwd=hunter2"]
+)
 def test_no_password_of_a_url_is_shown(url: str) -> None:
     assert "hunter2" not in shown(url)
