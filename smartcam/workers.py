@@ -56,7 +56,7 @@ class Worker:
         self._stop.set()
 
     def join(self, timeout_s: float = 12.0) -> bool:
-        """Wait for the loop to end: a camera that just opens takes up to 10 s. One that hangs is left behind, and said so."""
+        """Wait for the loop to end: a camera that is opening takes up to 10 s. One that hangs is left behind."""
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             log.error("%s does not end; leaving it behind", self.name)

@@ -68,8 +68,10 @@ def _die_with(parent_pid: int) -> None:
 
 
 def _serve(parent: socket.socket, job: dict[str, Any]) -> None:
-    with claimed(job["device"], reset=job["reset"]) as device:
-        _answer(parent, [_open(model, device, job) for model in job["models"]])
+    with claimed(job["device"], reset=job["reset"]) as claim:
+        with claim.opening() as device:
+            opened = [_open(model, device, job) for model in job["models"]]
+        _answer(parent, opened)
 
 
 def _answer(parent: socket.socket, opened: list[Opened]) -> None:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from smartcam.detect.devices import EdgeTpu, choose, find_edge_tpus
 from smartcam.detect.lock import DeviceLock, InUse, user_of
@@ -19,23 +19,48 @@ USBDEVFS_RESET = 0x5514
 """_IO('U', 20) of linux/usbdevice_fs.h: what unplugging it and plugging it in again would do."""
 AWAY_S = 5.0
 """How long a stick may be gone after a reset."""
+QUEUE_S = 10.0
+"""How long to wait for another process that opens a stick; one that hangs is killed later."""
 LOOK_EVERY_S = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A device that no other process of ours may open; for the CPU, nothing."""
+
+    device: str
+    """As it was asked for."""
+    tpu: EdgeTpu | None = None
+
+    @contextmanager
+    def opening(self) -> Iterator[str]:
+        """What to open, "cpu" or "edgetpu:" and libedgetpu's name of the device, which holds while the block lasts.
+
+        Raises Unavailable where it has just been unplugged.
+        """
+        if self.tpu is None:
+            yield self.device
+            return
+        with ExitStack() as queue:
+            if self.tpu.bus == "usb":
+                _queue_up(queue)
+            yield f"edgetpu:{_name_now(self.tpu)}"
+
+
 @contextmanager
-def claimed(device: str, *, reset: bool = False) -> Iterator[str]:
-    """Hold the device that "cpu" or "edgetpu[:WHICH]" means for as long as the block lasts; gives its exact name.
+def claimed(device: str, *, reset: bool = False) -> Iterator[Claim]:
+    """Hold the device that "cpu" or "edgetpu[:WHICH]" means for as long as the block lasts.
 
     Raises Unavailable where there is none, or another process has it.
     """
     if not device.startswith("edgetpu"):
-        yield device
+        yield Claim(device)
         return
     with ExitStack() as held:
         tpu = _lock_one(device.partition(":")[2], held)
         if reset and tpu.bus == "usb":
             _reset(tpu)
-        yield f"edgetpu:{_name_now(tpu)}"
+        yield Claim(device, tpu)
 
 
 def _lock_one(which: str, held: ExitStack) -> EdgeTpu:
@@ -62,8 +87,21 @@ def _reset(tpu: EdgeTpu) -> None:
         log.warning("the Edge TPU %s could not be reset: %s", tpu, error.strerror)
 
 
+def _queue_up(queue: ExitStack) -> None:
+    """One stick at a time: while one gets its firmware, the names of the others change, and they are opened by name."""
+    until = time.monotonic() + QUEUE_S
+    while time.monotonic() < until:
+        try:
+            queue.enter_context(DeviceLock("usb"))
+        except InUse:
+            time.sleep(LOOK_EVERY_S)
+        else:
+            return
+    log.warning("another process has been opening an Edge TPU for %g s: not waiting for it", QUEUE_S)
+
+
 def _name_now(tpu: EdgeTpu) -> str | None:
-    """What libedgetpu calls it by now: a reset may cost a stick its firmware, and so its place among the others."""
+    """What libedgetpu calls it by now: a stick that gets its firmware, or loses it by a reset, changes its place."""
     until = time.monotonic() + AWAY_S
     while True:
         for each in find_edge_tpus():
