@@ -31,6 +31,8 @@ class Claim:
     device: str
     """As it was asked for."""
     tpu: EdgeTpu | None = None
+    reset: bool = False
+    """Whether a stick's port is reset first."""
 
     @contextmanager
     def opening(self) -> Iterator[str]:
@@ -44,6 +46,8 @@ class Claim:
         with ExitStack() as queue:
             if self.tpu.bus == "usb":
                 _queue_up(queue)
+                if self.reset:
+                    _reset(self.tpu)
             yield f"edgetpu:{_name_now(self.tpu)}"
 
 
@@ -58,9 +62,7 @@ def claimed(device: str, *, reset: bool = False) -> Iterator[Claim]:
         return
     with ExitStack() as held:
         tpu = _lock_one(device.partition(":")[2], held)
-        if reset and tpu.bus == "usb":
-            _reset(tpu)
-        yield Claim(device, tpu)
+        yield Claim(device, tpu, reset)
 
 
 def _lock_one(which: str, held: ExitStack) -> EdgeTpu:

@@ -163,9 +163,9 @@ def test_a_model_that_is_damaged_while_it_is_in_use_is_not_parsed_again(
 
 
 def test_a_compiled_model_that_crashes_its_parser_leaves_the_daemon_on_the_cpu(
-    runtime: str, launch: Launch, stick: FakeDevice, furniture: Furniture
+    launch: Launch, stick: FakeDevice, furniture: Furniture
 ) -> None:
-    """M1: both interpreters take this file, and segfault on it."""
+    """M1: the interpreter takes this file, and segfaults on it."""
     damaged = furniture.add("damaged_edgetpu.tflite", without_graph(furniture.tpu.read_bytes()))
 
     world = launch(compiled=damaged)

@@ -18,8 +18,8 @@ def rows(film: Path, runtime: str, **keys: object) -> list[str]:
     """Every detection in the film, as `smartcam replay` writes them."""
     config, written = film.with_name("smartcam.toml"), film.with_name("rows.txt")
     config.write_text(f'[camera.front]\nsource = "{film}"\n[model.traffic]\n{toml({"runtime": runtime, **keys})}')
-    command = [PYTHONS[runtime], "-m", "smartcam", "replay", film, "-c", config, "--detections", written]
-    subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    command: list[str | Path] = [PYTHONS[runtime], "-m", "smartcam", "replay", film, "-c", config]
+    subprocess.run([*command, "--detections", written], check=True, timeout=120, stdout=subprocess.DEVNULL)
     return written.read_text().splitlines()
 
 
