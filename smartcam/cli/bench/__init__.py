@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from smartcam.cli.bench.accelerators import failover, handover
+from smartcam.cli.bench.measuring import broker, tell
 from smartcam.cli.bench.models import models
-from smartcam.cli.output import JsonOption, out, print_json, progress_bars
+from smartcam.cli.output import JsonOption, progress_bars
 
 if TYPE_CHECKING:
     from smartcam.detect.download import Progress
@@ -49,16 +49,20 @@ layout = "postprocess"
 """
 
 
-app.command()(models)
+for command in (models, handover, failover):
+    app.command()(command)
 
 
 @app.callback()
 def bench(context: typer.Context, json: JsonOption = False) -> None:
-    """Measure this machine: pipeline, still and memory, one after the other."""
+    """Measure this machine: all of it that needs no Edge TPU, one after the other."""
     if context.invoked_subcommand is None:
         pipeline(json=json)
         still(json=json)
         memory(json=json)
+        pipeline(invoke_ms=10, json=json)
+        pipeline(invoke_ms=5, size="360p", json=json)
+        handover(json=json)
 
 
 @app.command()
@@ -90,13 +94,13 @@ def _against_the_cpu(clip: Path, seconds: float, rounds: int, json: bool) -> Non
 
     model = _model()
     bare, whole = [], []
-    with _broker() as url:
+    with broker() as url:
         config = _as_fast_as_it_goes(url, clip, ON_CPU)
         for _ in range(rounds):
             bare.append(invokes_per_s(model, 1, seconds))
             whole.append(_looks_per_s(config, seconds))
     ratio = statistics.median(ours / theirs for ours, theirs in zip(whole, bare, strict=True))
-    _tell(
+    tell(
         json,
         "pipeline",
         {
@@ -114,13 +118,13 @@ def _against_a_standin(clip: Path, invoke_ms: float, seconds: float, rounds: int
 
     _model()
     decoder, whole = [], []
-    with _broker() as url:
+    with broker() as url:
         config = _as_fast_as_it_goes(url, clip, ON_STANDIN.format(ms=invoke_ms))
         for _ in range(rounds):
             decoder.append(decodes_per_s(clip, seconds))
             whole.append(_looks_per_s(config, seconds))
     rate, limit = statistics.median(whole), 1000 / invoke_ms
-    _tell(
+    tell(
         json,
         "pipeline",
         {
@@ -162,7 +166,7 @@ def still(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
     clip = _clip(still_1080p)
     decoding = [decode_cpu_ms(clip, seconds)]
     with (
-        _broker() as url,
+        broker() as url,
         daemon(
             CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0, model=ON_CPU)
         ) as subject,
@@ -176,7 +180,7 @@ def still(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
     decoding.append(decode_cpu_ms(clip, seconds))
     bare = statistics.mean(decoding)
     looks = after.looks - before.looks
-    _tell(
+    tell(
         json,
         "still",
         {
@@ -199,26 +203,19 @@ def memory(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
 
     clip = _clip(clip_1080p)
     with (
-        _broker() as url,
+        broker() as url,
         daemon(
             CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0, model=ON_CPU)
         ) as subject,
     ):
         time.sleep(seconds)
         sample = subject.sample()
-    _tell(
+    tell(
         json,
         "memory",
         {"resident_mib": sample.resident_mib, "looks": sample.looks},
         f"{sample.resident_mib:.0f} MiB resident after {sample.looks} inferences (260 or less is good)",
     )
-
-
-def _tell(json: bool, name: str, figures: dict[str, Any], words: str) -> None:
-    if json:
-        print_json({"bench": name, **figures})
-    else:
-        out().print(f"[bold]{name}[/]: {words}")
 
 
 def _model() -> Path:
@@ -235,12 +232,3 @@ def _clip(make: Callable[[Path, Progress], Path]) -> Path:
     _model()
     with progress_bars() as progress:
         return make(cache_folder(), progress)
-
-
-@contextmanager
-def _broker() -> Iterator[str]:
-    """mosquitto where it is there: an embedded broker would be measured along."""
-    from smartcam.cli.broker import embedded_broker, mosquitto
-
-    with mosquitto() if shutil.which("mosquitto") else embedded_broker() as url:
-        yield url

@@ -119,7 +119,7 @@ def _devices(file: ModelFile) -> Iterator[str]:
     if not compiled_only:
         yield "cpu"
     if compiled_only or file.compiled:
-        tpus = [f"edgetpu:{tpu.name}" for tpu in find_edge_tpus() if tpu.name]
+        tpus = [f"edgetpu:{tpu.identity}" for tpu in find_edge_tpus() if tpu.name]  # a name may change
         yield from tpus or (["edgetpu"] if compiled_only else [])
 
 
