@@ -24,6 +24,7 @@ class Timeline:
         self._last_s = 0.0
 
     def at(self, timestamp_s: float | None) -> float:
+        """Seconds since the first picture; where timestamps jump back or lack, the interval goes on."""
         if self._origin_s is None:
             self._origin_s = timestamp_s or 0.0
             return 0.0

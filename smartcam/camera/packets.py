@@ -140,6 +140,7 @@ def open_packets(source: Source, config: Camera, alive: Alive) -> Iterator[Packe
 
 
 def opened(source: Source, config: Camera, child: Child | None) -> InputContainer:
+    """The container, within one deadline for connecting and probing. Raises Unavailable with the reason."""
     import av
 
     patience_s = min(config.open_timeout, BUSY_S) if source.kind == "device" else config.open_timeout

@@ -74,6 +74,7 @@ class Ring:
             return self._groups[-1].packets[-1].at - self._groups[0].packets[0].at if self._groups else 0.0
 
     def add(self, packet: Packet[VideoStream], at: float, decoder: Callable[[], VideoCodecContext]) -> None:
+        """Keep a packet that came at `at`; the oldest groups go until it fits."""
         with self._lock:
             if packet.is_keyframe:
                 self._groups.append(Group(decoder))

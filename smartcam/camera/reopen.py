@@ -58,6 +58,7 @@ class Reopening:
         self.status = CameraStatus(False, "not opened yet")
 
     def run(self, attempt: Callable[[Alive], None], alive: Alive) -> None:
+        """Attempt, pause, and attempt again, until one is over for good or `alive` ends."""
         delay_s = self._config.retry_min
         while alive():
             self._online_at = None

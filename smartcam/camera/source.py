@@ -63,6 +63,7 @@ def find(config: Camera) -> Source:
 
 
 def looked_up(config: Camera) -> Source:
+    """What the text of a `source` means on this machine. Raises Unavailable or BadConfig with the remedy."""
     match form_of(config.source):
         case "command":
             return command(config)
@@ -79,6 +80,7 @@ def home(text: str) -> Path:
 
 
 def on_disk(path: Path) -> Source:
+    """A video file, a picture, or a folder of pictures. Raises Unavailable where it is none of them."""
     if path.is_dir():
         pictures = tuple(sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PICTURES))
         if not pictures:
@@ -126,6 +128,7 @@ def secret(path: str) -> str:
 
 
 def device(config: Camera) -> Source:
+    """A V4L2 device, asked for the configured format, size and rate. Raises Unavailable where it is not there."""
     if not Path(config.source).exists():
         raise Unavailable(f"{config.source}: no such device; plug the camera in, or see `ls /dev/video*`")
     options = {

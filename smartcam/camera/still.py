@@ -32,6 +32,7 @@ def read_picture(path: Path, rotate: Degrees = 0) -> DecodedPicture:
 
 
 def upright(degrees: int) -> Degrees:
+    """The nearest of the four turns."""
     match round(degrees / 90) % 4:
         case 1:
             return 90

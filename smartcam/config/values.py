@@ -141,6 +141,7 @@ class Count:
 
     @classmethod
     def read(cls, value: Any) -> Count:
+        """From `3` or `">= 3"`. Raises ValueError with a sentence for what is no count, or can never hold."""
         if isinstance(value, Count):
             return value
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -152,6 +153,7 @@ class Count:
         return count
 
     def holds(self, number: int) -> bool:
+        """Whether so many are as many as asked for."""
         match self.operator:
             case ">=":
                 return number >= self.number
