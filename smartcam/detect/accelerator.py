@@ -163,13 +163,7 @@ class Accelerator:
 
     def wait_ready(self, timeout_s: float) -> None:
         """For commands that do one thing: wait until `ready`, or raise what prevents it: Unavailable or BadConfig."""
-        until = time.monotonic() + timeout_s
-        while not self.ready():
-            if self.error is not None:
-                raise self.error
-            if time.monotonic() > until:
-                raise Unavailable(f"{self._names} is not ready after {timeout_s:g} s")
-            time.sleep(WAIT_STEP_S)
+        wait_until(self.ready, lambda: self.error, self._names, timeout_s)
 
     def submit(self, write: Callable[[NDArray[Any]], None], model: int = 0) -> None:
         """Have `write` fill the model's next picture, shaped and typed like its input, and start on it.
@@ -313,6 +307,19 @@ class Accelerator:
             log.info("%s is ready on %s (%s)", self._names, state.device, state.runtime)
         else:
             log.warning("%s is %s: %s", self._names, state.name, state.reason)
+
+
+def wait_until(
+    ready: Callable[[], bool], error: Callable[[], SmartcamError | None], name: str, timeout_s: float
+) -> None:
+    """Ask until `ready`; raises what `error` gives meanwhile, and Unavailable after `timeout_s`."""
+    until = time.monotonic() + timeout_s
+    while not ready():
+        if (problem := error()) is not None:
+            raise problem
+        if time.monotonic() > until:
+            raise Unavailable(f"{name} is not ready after {timeout_s:g} s")
+        time.sleep(WAIT_STEP_S)
 
 
 def _spare_cores() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartcam.data import Box, Frame
-from smartcam.detect.accelerator import Accelerator, AcceleratorLost, AcceleratorState
+from smartcam.detect.accelerator import Accelerator, AcceleratorLost, AcceleratorState, wait_until
 from smartcam.detect.failover import Failover
 from smartcam.detect.layouts import Layout, TensorInfo, choose
 from smartcam.detect.model import BACKGROUND, ModelFile
 from smartcam.detect.pixels import Pixels, pixels_for
 from smartcam.detect.process import Hello
-from smartcam.errors import BadConfig, Unavailable
+from smartcam.errors import BadConfig
 from smartcam.geometry import Floats
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,6 @@ ROOM = 0.1
 """What is added around a box at each side, as a share of its longer one: classifiers want some background."""
 BEST = 5
 """Guesses that are told: of those further down nobody is ever sure."""
-WAIT_STEP_S = 0.005
 
 
 class Guess(NamedTuple):
@@ -85,13 +83,7 @@ class Classifier:
 
     def wait_ready(self, timeout_s: float) -> None:
         """As `Detector.wait_ready`."""
-        until = time.monotonic() + timeout_s
-        while not self.ready():
-            if (error := self.problem or self._accelerator.error) is not None:
-                raise error
-            if time.monotonic() > until:
-                raise Unavailable(f"{self.model.name} is not ready after {timeout_s:g} s")
-            time.sleep(WAIT_STEP_S)
+        wait_until(self.ready, lambda: self.problem or self._accelerator.error, self.model.name, timeout_s)
 
     def guess(self, frame: Frame, box: Box) -> list[Guess]:
         """What is in a box of the frame, the best guess first: a classifier's five best, or a detector's best

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smartcam.data import WHOLE, Box, Detections, Frame
-from smartcam.detect.accelerator import Accelerator, AcceleratorLost, AcceleratorState
+from smartcam.detect.accelerator import Accelerator, AcceleratorLost, AcceleratorState, wait_until
 from smartcam.detect.failover import Failover
 from smartcam.detect.layouts import Layout, choose
 from smartcam.detect.model import ModelFile
 from smartcam.detect.pixels import Pixels, pixels_for
 from smartcam.detect.process import Hello
-from smartcam.errors import BadConfig, Unavailable
+from smartcam.errors import BadConfig
 from smartcam.geometry import Fit, letterbox, stretch
 
 log = logging.getLogger(__name__)
-
-WAIT_STEP_S = 0.005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,13 +81,7 @@ class Detector:
         Raises Unavailable where a library or device is missing, the child crashes or takes too long;
         BadConfig where the model cannot be used.
         """
-        until = time.monotonic() + timeout_s
-        while not self.ready():
-            if (error := self.problem or self._accelerator.error) is not None:
-                raise error
-            if time.monotonic() > until:
-                raise Unavailable(f"{self.model.name} is not ready after {timeout_s:g} s")
-            time.sleep(WAIT_STEP_S)
+        wait_until(self.ready, lambda: self.problem or self._accelerator.error, self.model.name, timeout_s)
 
     def submit(self, frame: Frame, crop: Box = WHOLE) -> None:
         """Start on a crop of a frame. Only while `free`.

@@ -165,12 +165,7 @@ def still(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
 
     clip = _clip(still_1080p)
     decoding = [decode_cpu_ms(clip, seconds)]
-    with (
-        broker() as url,
-        daemon(
-            CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0, model=ON_CPU)
-        ) as subject,
-    ):
+    with broker() as url, daemon(_like_a_camera(url, clip)) as subject:
         time.sleep(2.0)
         before = subject.sample()
         time.sleep(seconds)
@@ -202,12 +197,7 @@ def memory(seconds: SecondsOption = 15.0, json: JsonOption = False) -> None:
     from smartcam.cli.bench.subject import daemon
 
     clip = _clip(clip_1080p)
-    with (
-        broker() as url,
-        daemon(
-            CONFIG.format(broker=url, clip=clip, pace="real-time", motion="true", detections=0, model=ON_CPU)
-        ) as subject,
-    ):
+    with broker() as url, daemon(_like_a_camera(url, clip)) as subject:
         time.sleep(seconds)
         sample = subject.sample()
     tell(
