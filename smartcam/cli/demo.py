@@ -104,7 +104,7 @@ def demo(
             show(received, keep(received, folder))
     if missing := [label for label in EXPECTED if label not in show.labels]:
         raise SmartcamError(
-            f"no event came of {', '.join(missing)}, which the footage shows: run it again, and then ask"
+            f"no event came of {', '.join(missing)}, which the footage shows: was the machine too busy?"
         )
     show.say(
         f"{show.events} events of {', '.join(sorted(show.labels))}; look at {len(show.files)} pictures in {folder}/"
