@@ -14,13 +14,13 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "smartcam"
 LAYERS = (
     {"data", "errors"},
-    {"geometry", "config", "workers"},
+    {"geometry", "config", "sun", "workers"},
     {"camera", "detect", "track", "rules", "evidence", "mqtt", "service"},
     {"pipeline"},
     {"cli"},
     {"__main__"},
 )
-HEAVY = {"cv2", "av", "ai_edge_litert", "tflite_runtime", "paho", "amqtt"}
+HEAVY = {"cv2", "av", "ai_edge_litert", "tflite_runtime", "paho", "amqtt", "ephem"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
