@@ -1,13 +1,28 @@
-"""Boxes and polygons, checked by their properties on whatever Hypothesis can think of."""
+"""Boxes, polygons and lines, checked by their properties on whatever Hypothesis can think of."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from smartcam.data import WHOLE, Box, Boxes, Point
-from smartcam.geometry import Fit, area, contains, iou, letterbox, nms, stretch
+from smartcam.geometry import (
+    Fit,
+    area,
+    contains,
+    crossings,
+    distance,
+    iou,
+    letterbox,
+    nms,
+    overlap,
+    self_crossing,
+    stretch,
+)
 
 share = st.floats(0, 1, width=32)
 side = st.integers(16, 4096)
@@ -43,6 +58,13 @@ def test_iou_is_a_symmetric_share(a: Boxes, b: Boxes) -> None:
 @given(boxes_of(thinnest=1e-3))
 def test_a_box_overlaps_itself_wholly(box: Box) -> None:
     assert iou(rows([box]), rows([box])).item() == 1
+
+
+@given(boxes_of(), boxes_of())
+def test_the_overlap_of_two_boxes_is_their_iou(a: Box, b: Box) -> None:
+    exact = np.array([a, b], np.float64)
+
+    assert overlap(a, b) == pytest.approx(iou(exact[:1], exact[1:]).item(), abs=1e-12)
 
 
 def test_iou_of_halves_and_of_strangers() -> None:
@@ -155,3 +177,109 @@ def test_a_point_on_a_common_edge_is_in_exactly_one_of_two_zones(x: float, y: fl
     right: tuple[Point, ...] = ((0.5, 0), (1, 0), (1, 1), (0.5, 1))
 
     assert contains(left, (x, y)) + contains(right, (x, y)) == 1
+
+
+@pytest.mark.parametrize("turned", range(4))
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        pytest.param([(0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9)], id="bow tie"),
+        pytest.param([(0.1, 0.1), (0.9, 0.1), (0.5, 0.1), (0.5, 0.9)], id="spike along an edge"),
+        pytest.param([(0.3, 0.45), (0.6, 0.6), (0.45, 0.525)], id="no area, but for rounding"),
+        pytest.param([(0.1, 0.1), (0.9, 0.1), (0.5, 0.9), (0.5, 0.1)], id="corner on an edge"),
+        pytest.param([(0, 0), (0.5, 0.5), (1, 0), (1, 1), (0.5, 0.5), (0, 1)], id="waist of no width"),
+    ],
+)
+def test_a_polygon_that_meets_itself_is_told_wherever_it_begins(
+    polygon: list[Point], turned: int, backwards: bool
+) -> None:
+    turned_polygon = [*polygon[turned:], *polygon[:turned]]
+
+    found = self_crossing(turned_polygon[::-1] if backwards else turned_polygon)
+
+    assert found is not None
+    assert found[0] < found[1]
+
+
+def test_a_self_crossing_names_its_edges_by_their_first_points() -> None:
+    assert self_crossing([(0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9)]) == (0, 2)
+    assert self_crossing([(0.1, 0.1), (0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9)]) == (1, 3)
+
+
+@given(st.integers(0, 5), st.booleans(), st.integers(0, 5))
+def test_a_sound_polygon_crosses_itself_nowhere(first: int, backwards: bool, repeated: int) -> None:
+    """Nor does one that says a point twice, or closes itself."""
+    polygon = [*L_SHAPE[first:], *L_SHAPE[:first]]
+    polygon.insert(repeated, polygon[repeated])
+
+    assert self_crossing(polygon[::-1] if backwards else polygon) is None
+    assert self_crossing([*polygon, polygon[0]]) is None
+
+
+@given(st.lists(st.floats(0.1, 1), min_size=3, max_size=12))
+def test_a_star_around_a_point_crosses_itself_nowhere(radii: list[float]) -> None:
+    angles = np.arange(len(radii)) * 2 * np.pi / len(radii)
+    polygon = [(r * float(np.cos(angle)), r * float(np.sin(angle))) for r, angle in zip(radii, angles, strict=True)]
+
+    assert self_crossing(polygon) is None
+
+
+def test_the_inner_side_is_at_the_right_hand() -> None:
+    """Of who walks along the points, as one sees it in the picture: y grows downwards."""
+    left_to_right = [(0.0, 0.5), (1.0, 0.5)]
+
+    assert crossings(left_to_right, (0.5, 0.4), (0.5, 0.6)) == 1
+    assert crossings(left_to_right, (0.5, 0.6), (0.5, 0.4)) == -1
+    assert crossings(left_to_right, (0.4, 0.4), (0.6, 0.4)) == 0
+    assert crossings(left_to_right[::-1], (0.5, 0.4), (0.5, 0.6)) == -1
+
+
+def test_going_around_the_end_of_a_line_crosses_nothing() -> None:
+    line = [(0.2, 0.5), (0.8, 0.5)]
+
+    assert [crossings(line, a, b) for a, b in pairwise([(0.7, 0.4), (0.9, 0.4), (0.9, 0.6), (0.7, 0.6)])] == [0, 0, 0]
+
+
+coarse = st.integers(0, 8).map(lambda eighths: eighths / 8)
+"""Few numbers, exact in binary: points fall onto lines, corners and each other all the time."""
+places = st.tuples(coarse, coarse)
+lines = st.lists(places, min_size=2, max_size=6)
+
+
+@given(lines, places, places)
+def test_a_way_back_crosses_as_often_in_the_other_direction(line: list[Point], a: Point, b: Point) -> None:
+    assert crossings(line, b, a) == -crossings(line, a, b) == crossings(line[::-1], a, b)
+
+
+@given(lines, places, places)
+def test_a_step_in_two_halves_crosses_as_often_as_the_whole(line: list[Point], a: Point, b: Point) -> None:
+    """Also where the halves meet on the line, or on its corner: nothing is counted twice, nothing is lost."""
+    middle = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+
+    assert crossings(line, a, middle) + crossings(line, middle, b) == crossings(line, a, b)
+
+
+@example(ring=[(0.0, 0.0), (0.5, 0.5), (1.0, 0.0)], way=[(0.0, 1.0), (0.5, 0.5), (0.5, 0.25)])
+@given(lines, st.lists(places, min_size=1, max_size=6))
+def test_who_comes_back_has_left_a_closed_line_as_often_as_entered_it(ring: list[Point], way: list[Point]) -> None:
+    closed = [*ring, ring[0]]
+
+    assert sum(crossings(closed, a, b) for a, b in pairwise([*way, way[0]])) == 0
+
+
+@given(places, places)
+def test_a_closed_line_is_crossed_by_who_comes_to_stand_inside(a: Point, b: Point) -> None:
+    """L_SHAPE goes around clockwise in the picture, so that inside is at its right hand."""
+    assert crossings([*L_SHAPE, L_SHAPE[0]], a, b) == contains(L_SHAPE, b) - contains(L_SHAPE, a)
+
+
+@given(lines, places)
+def test_the_distance_to_a_line_is_that_to_its_nearest_point(line: list[Point], point: Point) -> None:
+    steps = np.linspace(0, 1, 201)[:, None]
+    along = np.concatenate([np.array(a) + steps * (np.array(b) - np.array(a)) for a, b in pairwise(line)])
+
+    nearest = float(np.hypot(*(along - np.array(point)).T).min())
+
+    assert distance(line, point) <= nearest + 1e-12
+    assert nearest <= distance(line, point) + 1 / 200
