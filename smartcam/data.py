@@ -150,8 +150,10 @@ class Scene:
     looked: bool
     """Whether a model looked at this frame, or its tracks are only carried on."""
     frame: Frame | None
-    """None for the tick of a camera that is offline."""
+    """None for the tick of a camera that is offline, and where kept scenes are judged again."""
     detections: Detections = field(default_factory=Detections.none)
+    online: bool = True
+    """False for the tick of a camera that is offline: it proves nothing."""
 
     @property
     def confirmed(self) -> tuple[Track, ...]:
@@ -179,6 +181,7 @@ class Event:
     """Unix seconds."""
     end: float | None
     label: str
+    """Empty for a rule that fires by the clock."""
     score: float
     count: int
     zones: tuple[str, ...]
@@ -191,6 +194,10 @@ class Event:
     sublabel_score: float = 0.0
     evidence: tuple[str, ...] = ()
     """What the rule asked for: "snapshot"."""
+    message: str = ""
+    """The rule's own words, filled in."""
+    test: bool = False
+    """Sent to try the way out; nothing was seen."""
 
 
 Kind: TypeAlias = Literal["alert", "event", "snapshot", "clip"]

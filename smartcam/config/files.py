@@ -1,220 +1,156 @@
-"""TOML text → `Config`, or every problem at once, each with its file, line and key."""
+"""The texts of a configuration → `Config`, or every problem at once, each with its file, line and key."""
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError
 
-from smartcam.config.lines import KeyPath, line_of, lines_of
-from smartcam.config.sections import Config
-from smartcam.config.values import closest, shown
-from smartcam.errors import BadConfig
+from smartcam.config.contradictions import ANY, Contradictions
+from smartcam.config.explain import explain, is_told, section_meant
+from smartcam.config.lines import KeyPath
+from smartcam.config.mistakes import mistakes
+from smartcam.config.problems import BadConfigFile, Problem, dotted
+from smartcam.config.sections import Camera, Config
+from smartcam.config.sources import MAX_BYTES, OF_RULES, Sources, read
+from smartcam.config.values import CameraName, closest
 
-__all__ = ["ANY", "BadConfigFile", "Problem", "closest", "load", "parse"]
+__all__ = ["ANY", "MAX_BYTES", "BadConfigFile", "Problem", "closest", "load", "parse", "understand"]
 
-MAX_BYTES = 64 * 1024
 MAX_LINE = 1024
-ANY = "@any"
-OF_RULES = ("rule", "zone", "group")
-"""The sections that a file of rules may bring."""
-
-# What pydantic calls a wrong type → what TOML calls the right one.
-SHOULD_BE = {
-    "string_type": "text in quotes",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "tuple_type": "a list",
-    "dict_type": "a table",
-    "model_type": "a table",
-}
+SECTIONS_BY_NAME = ("camera", "model", "mode", *OF_RULES)
+"""Each name in them is understood or refused by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a configuration."""
+class _Rest(Config):
+    """What is left of a configuration without the sections that are wrong in themselves."""
 
-    file: str
-    line: int | None
-    key: str
-    message: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
-
-
-class BadConfigFile(BadConfig):
-    """A configuration that cannot be used, with all its problems."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(map(str, problems)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Toml:
-    """One file's values, and where each of them stands."""
-
-    file: str
-    values: dict[str, Any]
-    lines: dict[KeyPath, int]
-
-    def problem(self, path: KeyPath, message: str) -> Problem:
-        return Problem(self.file, line_of(self.lines, path), _dotted(path), message)
+    camera: dict[CameraName, Camera] = Field(default_factory=dict)
 
 
 def load(path: Path, rules: Path | None = None) -> Config:
-    """Read the main file; with `rules`, the rules, zones and groups come from that file instead.
+    """Read a configuration; with `rules`, the rules, zones, lines and groups come from that file instead.
 
     Raises:
-        BadConfigFile: one is missing, unreadable, too large, no TOML, or does not make sense.
+        BadConfigFile: a file is missing, unreadable, too large, no TOML, or does not make sense.
     """
-    main = _toml(_read(path), str(path))
-    return _config(main, _toml(_read(rules), str(rules)) if rules else main)
+    return understand(read(path, rules))
 
 
 def parse(text: str, file: str = "config") -> Config:
     """The same from a text; `file` is what error messages call it."""
-    main = _toml(text, file)
-    return _config(main, main)
+    return understand(Sources(file, {file: text}))
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        hint = "write one from config.example.toml" if isinstance(error, FileNotFoundError) else "check its permissions"
-        raise BadConfigFile([Problem(str(path), None, "", f"cannot read it ({error.strerror}): {hint}")]) from error
-    if len(raw) > MAX_BYTES:
-        raise BadConfigFile([Problem(str(path), None, "", f"over {MAX_BYTES // 1024} KiB: this is no configuration")])
-    try:
-        return raw.decode("utf-8-sig")  # some editors begin a file with a mark
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise BadConfigFile([Problem(str(path), line, "", "not UTF-8 text: save it as UTF-8")]) from error
+def understand(sources: Sources) -> Config:
+    """What the texts say.
 
-
-def _toml(text: str, file: str) -> _Toml:
-    if long := next((n for n, line in enumerate(text.split("\n"), 1) if len(line) > MAX_LINE), None):
-        raise BadConfigFile([Problem(file, long, "", f"a line of over {MAX_LINE} characters: break it")])
-    try:
-        return _Toml(file, tomllib.loads(text), lines_of(text))
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"line (\d+)", str(error))
-        line = int(found[1]) if found else text.count("\n") + 1
-        raise BadConfigFile([Problem(file, line, "", f"not valid TOML: {str(error).split(' (at')[0]}")]) from error
-    except RecursionError as error:
-        raise BadConfigFile([Problem(file, None, "", "nested too deeply: this is no configuration")]) from error
-
-
-def _config(main: _Toml, rules: _Toml) -> Config:
-    values = {key: value for key, value in main.values.items() if key not in OF_RULES}
-    values |= {key: value for key, value in rules.values.items() if key in OF_RULES}
-
-    def problem(path: KeyPath, message: str) -> Problem:
-        return (rules if path[:1] and path[0] in OF_RULES else main).problem(path, message)
-
-    try:
-        config = Config.model_validate(values)
-    except ValidationError as error:
-        raise BadConfigFile([problem(*_explain(detail)) for detail in error.errors()]) from None
-    if problems := [problem(path, message) for path, message in _contradictions(config)]:
-        raise BadConfigFile(problems)
+    Raises:
+        BadConfigFile: with all that is wrong. While one of them is no TOML, with that alone.
+    """
+    trees = _trees(sources)
+    values, problems = _merged(sources, trees)
+    config, told, broken = _validated(values)
+    told += Contradictions(config, _names(values), _unsure(trees, values, broken), rules_file=bool(sources.rules))
+    problems += [sources.problem(path, sentence) for path, sentence in dict.fromkeys(told)]
+    if problems:
+        files = list(sources.texts)
+        raise BadConfigFile(sorted(problems, key=lambda each: (files.index(each.file), each.line or 0)))
     return config
 
 
-def _explain(detail: ErrorDetails) -> tuple[KeyPath, str]:
-    """One pydantic error → the key's path, and a sentence."""
-    path = tuple(part for part in detail["loc"] if part != "[key]")
-    value = shown(detail["input"])
-    match detail["type"]:
-        case "extra_forbidden":
-            return path, f"there is no such key{closest(str(path[-1]), _keys_at(path[:-1]))}"
-        case "missing" | "too_short" if path == ("camera",):
-            return path, 'no camera: add [camera.NAME] with source = "…"'
-        case "missing":
-            return path, "it is missing"
-        case "too_short":
-            return path, f"it needs at least {detail['ctx']['min_length']}, and has {detail['ctx']['actual_length']}"
-        case "value_error":
-            return path, str(detail["ctx"]["error"])
-        case "wrong":
-            return (*path, detail["ctx"]["key"]), detail["ctx"]["sentence"]
-        case "literal_error":
-            choices = detail["ctx"]["expected"].replace("'", '"')
-            meant = closest(value.strip('"'), re.findall(r'"([^"]*)"', choices))
-            return path, f"{value} is not one of {choices}{meant}"
-        case kind if kind in SHOULD_BE:
-            return path, f"it should be {SHOULD_BE[kind]}, but it is {value}"
-    return path, f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but it is {value}"
+def _validated(values: dict[str, Any]) -> tuple[Config, list[tuple[KeyPath, str]], set[KeyPath]]:
+    """What makes sense, each complaint about the rest, and the sections that are wrong in themselves."""
+    try:
+        return Config.model_validate(values), [], set()
+    except ValidationError as error:
+        told = [explain(detail) for detail in error.errors() if is_told(detail)]
+        broken = {_section(detail["loc"]) for detail in error.errors()}
+    if "camera" in map(section_meant, values.keys() - Config.model_fields.keys()):
+        told = [(path, sentence) for path, sentence in told if path != ("camera",)]
+    return _Rest.model_validate(_without(values, broken)), told, broken
 
 
-def _dotted(path: KeyPath) -> str:
-    """The key as TOML writes it."""
-    return ".".join(str(part) if re.fullmatch(r"[\w-]+", str(part), re.ASCII) else shown(part) for part in path)
+def _section(path: KeyPath) -> KeyPath:
+    return path[: 2 if path[0] in SECTIONS_BY_NAME else 1]
 
 
-def _keys_at(path: KeyPath) -> list[str]:
-    """The keys that the section at `path` knows."""
-    section: Any = Config
-    for part in path:
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            fields = {field.alias or key: field.annotation for key, field in section.model_fields.items()}
-            section = fields.get(str(part))
-        else:  # a table of sections, each with its own name
-            section = get_args(section)[-1]
-    return _keys_of(section)
+def _without(values: dict[str, Any], broken: set[KeyPath]) -> dict[str, Any]:
+    rest = {section: value for section, value in values.items() if (section,) not in broken}
+    for section in rest.keys() & set(SECTIONS_BY_NAME):
+        rest[section] = {name: value for name, value in rest[section].items() if (section, name) not in broken}
+    return {section: value for section, value in rest.items() if value or section != "model"}
 
 
-def _keys_of(section: Any) -> list[str]:
-    if isinstance(section, type) and issubclass(section, BaseModel):
-        return [field.alias or key for key, field in section.model_fields.items()]
-    return []
+def _names(values: dict[str, Any]) -> dict[str, list[str]]:
+    """All that was written, by kind, whether it makes sense or not."""
+    names = {kind: list(values[kind]) if isinstance(values.get(kind), dict) else [] for kind in SECTIONS_BY_NAME}
+    return names | {"model": names["model"] or ["default"]}
 
 
-def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """What each section alone cannot know."""
+def _unsure(trees: dict[str, dict[str, Any]], values: dict[str, Any], broken: set[KeyPath]) -> set[str]:
+    """The kinds of section of which some may have been meant that have no name, or the wrong one."""
+    misspelt = {section_meant(key) for tree in trees.values() for key in tree.keys() - Config.model_fields.keys()}
+    wholly_broken = {str(path[0]) for path in broken if len(path) == 1}
+    nameless = {
+        kind
+        for kind in SECTIONS_BY_NAME
+        if kind != "group"  # Its names stand before labels, not before sections.
+        and isinstance(values.get(kind), dict)
+        and any(not isinstance(each, dict) for each in values[kind].values())
+    }
+    return misspelt | wholly_broken | nameless
 
-    def unknown(kind: str, word: str, known: Iterable[str]) -> str:
-        return f'no {kind} "{word}"{closest(word, known)}'
 
-    for name, zone in config.zone.items():
-        if zone.camera not in config.camera:
-            yield ("zone", name, "camera"), unknown("camera", zone.camera, config.camera)
-    for name, camera in config.camera.items():
-        if camera.model and camera.model not in config.model:
-            yield ("camera", name, "model"), unknown("model", camera.model, config.model)
-    for name, model in config.model.items():
-        for n, then in enumerate(model.then):
-            if then.model not in config.model:
-                yield ("model", name, "then", n, "model"), unknown("model", then.model, config.model)
-            elif config.model[then.model].then:
-                yield ("model", name, "then", n, "model"), f'"{then.model}" has second looks itself: one level is all'
-    for name, rule in config.rule.items():
-        if rule.camera and rule.camera not in config.camera:
-            yield ("rule", name, "camera"), unknown("camera", rule.camera, config.camera)
-        if rule.zone and rule.zone not in config.zone:
-            yield ("rule", name, "zone"), unknown("zone", rule.zone, config.zone)
-        elif rule.zone and rule.camera and config.zone[rule.zone].camera != rule.camera:
-            on = config.zone[rule.zone].camera
-            yield ("rule", name, "zone"), f'zone "{rule.zone}" is on camera "{on}", not on "{rule.camera}"'
-        for label in rule.see:
-            if label.startswith("@") and label != ANY and label[1:] not in config.group:
-                groups = [f"@{group}" for group in config.group] + [ANY]
-                yield ("rule", name, "see"), unknown("group", label, groups)
-    for name, members in config.group.items():
-        if any(member.startswith("@") for member in members):
-            yield ("group", name), "a group holds labels, not other groups"
+def _trees(sources: Sources) -> dict[str, dict[str, Any]]:
+    """The values of each file. Raises BadConfigFile with every place, in any of them, that is no TOML."""
+    trees: dict[str, dict[str, Any]] = {}
+    problems = []
+    for name, text in sources.texts.items():
+        long = next((n for n, line in enumerate(text.split("\n"), 1) if len(line) > MAX_LINE), None)
+        if long:
+            problems.append(Problem(name, long, "", f"a line of over {MAX_LINE} characters: break it"))
+            continue
+        try:
+            trees[name] = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError):
+            problems += [Problem(name, each.line or None, dotted(each.key), each.message) for each in mistakes(text)]
+    if problems:
+        raise BadConfigFile(problems)
+    return trees
+
+
+def _merged(sources: Sources, trees: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], list[Problem]]:
+    """All files as one, and what may not stand where it stands, or stands in two of them."""
+    main = trees[sources.main]
+    if sources.rules:
+        rules = trees[sources.rules]
+        others = {key: value for key, value in main.items() if key not in OF_RULES}
+        return others | {key: value for key, value in rules.items() if key in OF_RULES}, []
+    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in main.items()}
+    problems = []
+    for file, tree in trees.items():
+        if file != sources.main:
+            problems += list(_added(sources, merged, file, tree))
+    return merged, problems
+
+
+def _added(sources: Sources, merged: dict[str, Any], file: str, tree: dict[str, Any]) -> Iterator[Problem]:
+    """Put a drop-in's sections to the others, and tell what cannot be."""
+    for section, named in tree.items():
+        if section not in OF_RULES:
+            brings = f"a drop-in brings {', '.join(OF_RULES[:-1])} and {OF_RULES[-1]} only"
+            remedy = f"move it to {sources.main}" if section in Config.model_fields else "take it out"
+            meant = closest(section, OF_RULES)
+            yield sources.problem_in(file, (section,), f"{brings}{meant or f': {remedy}'}")
+        elif not isinstance(named, dict) or not isinstance(there := merged.setdefault(section, {}), dict):
+            yield sources.problem_in(file, (section,), f"sections of it have names: write [{section}.NAME]")
+        else:
+            for name in named.keys() & there.keys():
+                first, line = sources.place((section, name))
+                message = f"defined already in {first}:{line}: rename or delete one of them"
+                yield sources.problem_in(file, (section, name), message)
+            merged[section] = there | {name: value for name, value in named.items() if name not in there}

@@ -7,13 +7,14 @@ import socket
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from smartcam.config.grammar import ModeName
+from smartcam.config.rule import Armed, Line, Mode, Rule, Zone
+from smartcam.config.section import Section
 from smartcam.config.streams import form_of, stream, url_of, video
 from smartcam.config.values import (
     CameraName,
-    Count,
-    HowMany,
     Labels,
     Name,
     Pause,
@@ -25,17 +26,10 @@ from smartcam.config.values import (
     within,
     wrong,
 )
-from smartcam.data import Level, Point
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST_UNASKED_S = 10.0
 """A stream that is not a command cannot be asked to stop while it opens, or waits for its next packet."""
-
-
-class Section(BaseModel):
-    """Unknown keys are errors, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Retrying(Section):
@@ -64,8 +58,8 @@ class Node(Section):
     """This device."""
 
     name: Name = Field(default_factory=own_name)
-    data: str = "/var/lib/smartcam"
-    """Folder for what must outlive a restart."""
+    data: str | None = None
+    """Folder for what must outlive a restart; by default systemd's, /var/lib/smartcam, or the user's own."""
     cache: str | None = None
     """Folder for downloaded models; by default the user's cache folder."""
 
@@ -245,48 +239,6 @@ class Model(Retrying):
         return self
 
 
-def _polygon(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    if any(not 0 <= number <= 1 for point in points for number in point):
-        raise ValueError("points are shares of the picture, from 0 to 1: [0, 0] is its top left corner")
-    return points
-
-
-class Zone(Section):
-    """A part of one camera's picture."""
-
-    camera: Name
-    points: Annotated[tuple[Point, ...], Field(min_length=3, max_length=64), AfterValidator(_polygon)]
-
-
-class Snapshot(Section):
-    """How a rule's picture looks."""
-
-    boxes: bool = False
-    crop: bool = False
-
-
-class Rule(Section):
-    """What matters, in six lines or fewer."""
-
-    see: Labels
-    camera: Name | None = None
-    zone: Name | None = None
-    score: Share = 0.0
-    for_: Seconds = Field(default=0.0, alias="for")
-    count: HowMany = Count(">=", 1)
-    cooldown: Seconds = 0.0
-    level: Level = "event"
-    do: tuple[Literal["snapshot"], ...] = ()
-    snapshot: Snapshot = Snapshot()
-    enabled: bool = True
-
-    @model_validator(mode="after")
-    def _snapshot_is_sent(self) -> Self:
-        if "snapshot" in self.model_fields_set and "snapshot" not in self.do:
-            raise wrong("snapshot", 'no picture is sent: add do = ["snapshot"], or take this out')
-        return self
-
-
 class Log(Section):
     """What is told to the journal."""
 
@@ -302,9 +254,12 @@ class Config(Section):
     log: Log = Log()
     camera: dict[CameraName, Camera] = Field(min_length=1)
     model: dict[Name, Model] = Field(default_factory=lambda: {"default": Model(use="objectron")}, min_length=1)
-    group: dict[Name, Labels] = {}
-    zone: dict[Name, Zone] = {}
-    rule: dict[Name, Rule] = {}
+    group: dict[Name, Labels] = Field(default_factory=dict)
+    zone: dict[Name, Zone] = Field(default_factory=dict)
+    line: dict[Name, Line] = Field(default_factory=dict)
+    armed: Armed = Armed()
+    mode: dict[ModeName, Mode] = Field(default_factory=dict)
+    rule: dict[Name, Rule] = Field(default_factory=dict)
 
     def model_of(self, camera: str) -> str:
         """The name of the model that looks at this camera: its own, or else the first."""
@@ -314,4 +269,5 @@ class Config(Section):
         """The cameras that a rule runs on: the one it names, its zone's, or each by itself."""
         if rule.camera:
             return [rule.camera]
-        return [self.zone[rule.zone].camera] if rule.zone else list(self.camera)
+        drawn = [self.zone[rule.zone]] if rule.zone else [self.line[rule.crosses]] if rule.crosses else []
+        return [each.camera for each in drawn] or list(self.camera)

@@ -7,7 +7,7 @@ import json
 import re
 import zoneinfo
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -42,10 +42,14 @@ def shown(value: Any) -> str:
         return "a list"
     if isinstance(value, bool):
         return str(value).lower()
-    text = masked(re.sub(r"//.*@", "//…@", str(value), flags=re.DOTALL))
-    if len(text) > LONGEST_SHOWN:
-        text = f"{text[: LONGEST_SHOWN - 1]}…"
+    text = readable(str(value))
     return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text
+
+
+def readable(text: str, longest: int = LONGEST_SHOWN) -> str:
+    """A text cut short, and without the passwords that it may hold."""
+    text = masked(re.sub(r"//.*@", "//…@", text, flags=re.DOTALL))
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def name(value: str) -> str:
@@ -61,7 +65,8 @@ def camera_name(value: str) -> str:
     """A name that is not one of the node's own topics."""
     if value in RESERVED:
         raise ValueError(
-            f"a camera may not be called {shown(value)}: smartcam/<node>/{value} is a topic of the node itself"
+            f"a camera may not be called {shown(value)}: smartcam/<node>/{value} is a topic of the node itself; "
+            "give it another name"
         )
     return name(value)
 
@@ -102,15 +107,12 @@ def size(value: Any) -> tuple[int, int]:
 
 
 def timezone(value: str) -> str:
-    """A name of the time zone database; any name on a machine without one."""
+    """A name of the time zone database, which is among our dependencies: not every small system has one."""
     try:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        if known := zoneinfo.available_timezones():
-            meant = closest(value, known)
-            raise ValueError(
-                f"no time zone {shown(value)}{meant}; `timedatectl list-timezones` lists them all"
-            ) from None
+        meant = closest(value, zoneinfo.available_timezones())
+        raise ValueError(f"no time zone {shown(value)}{meant}; `timedatectl list-timezones` lists them all") from None
     return value
 
 
@@ -118,63 +120,13 @@ def labels(value: Any) -> tuple[str, ...]:
     """One label or ``@group``, or a list of them, lower-cased."""
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, list | tuple) or not value or not all(map(_is_text, value)):
+    if not isinstance(value, list | tuple) or not value or not all(map(is_text, value)):
         raise ValueError('write one label ("person"), a list (["deer", "fox"]) or a group ("@wildlife")')
     return tuple(label.strip().lower() for label in value)
 
 
-def _is_text(label: Any) -> bool:
+def is_text(label: Any) -> bool:
     return isinstance(label, str) and label.strip() != ""
-
-
-class Count:
-    """How many: ``3`` or ``">= 3"``, also with ``>``, ``<``, ``<=`` and ``==``."""
-
-    PATTERN = re.compile(r"(>=|<=|==|>|<)?\s*(\d+)")
-    POINTLESS: ClassVar = {">= 0": "always holds", "< 0": "can never hold"}
-
-    __slots__ = ("number", "operator")
-
-    def __init__(self, operator: str, number: int) -> None:
-        self.operator = operator
-        self.number = number
-
-    @classmethod
-    def read(cls, value: Any) -> Count:
-        """From `3` or `">= 3"`. Raises ValueError with a sentence for what is no count, or can never hold."""
-        if isinstance(value, Count):
-            return value
-        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if not isinstance(text, str) or not (found := cls.PATTERN.fullmatch(text.strip())):
-            raise ValueError(f'{shown(value)} is not a count: write a number, or a comparison like ">= 3"')
-        count = cls(found[1] or ">=", int(found[2]))
-        if says := cls.POINTLESS.get(str(count)):
-            raise ValueError(f'"{count}" {says}: did you mean "== 0"?')
-        return count
-
-    def holds(self, number: int) -> bool:
-        """Whether so many are as many as asked for."""
-        match self.operator:
-            case ">=":
-                return number >= self.number
-            case "<=":
-                return number <= self.number
-            case ">":
-                return number > self.number
-            case "<":
-                return number < self.number
-        return number == self.number
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Count) and str(self) == str(other)
-
-    def __hash__(self) -> int:
-        return hash(str(self))
-
-    def __str__(self) -> str:
-        return f"{self.operator} {self.number}"
-
-    __repr__ = __str__
 
 
 Name: TypeAlias = Annotated[str, AfterValidator(name)]
@@ -186,4 +138,3 @@ Timezone: TypeAlias = Annotated[str, AfterValidator(timezone)]
 Size: TypeAlias = Annotated[tuple[int, int], BeforeValidator(size)]
 Labels: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(labels)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-HowMany: TypeAlias = Annotated[Count, BeforeValidator(Count.read)]

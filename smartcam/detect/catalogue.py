@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from smartcam.detect.download import Pin
 from smartcam.detect.model import Normalise, Resize
 from smartcam.detect.origins import GitHubFile, NpmAsset, Origin
+from smartcam.detect.vocabulary import COCO, FACE, OBJECTRON
 from smartcam.errors import BadConfig
 
 Task: TypeAlias = Literal["detect", "classify"]
@@ -57,6 +58,8 @@ class Entry:
     score: float = 0.3
     """Detections below it are not worth tracking."""
     caution: str = ""
+    knows: frozenset[str] = frozenset()
+    """Its labels, where they are few; empty where only the fetched file tells."""
 
     @property
     def files(self) -> dict[str, File]:
@@ -102,6 +105,7 @@ def _coco(name: str, title: str, stem: str, blobs: tuple[str, str], side: int, r
         model=_coral(f"{stem}.tflite", blobs[0]),
         compiled=_coral(f"{stem}_edgetpu.tflite", blobs[1]),
         labels=_COCO,
+        knows=COCO,
         input_wh=(side, side),
         resize=resize,
     )
@@ -152,6 +156,7 @@ CATALOGUE: tuple[Entry, ...] = (
         input_wh=(300, 300),
         layout="ssd",
         normalise="signed",
+        knows=OBJECTRON,
     ),
     _coco(
         "ssd-mobilenet-v1",
@@ -236,6 +241,7 @@ CATALOGUE: tuple[Entry, ...] = (
             "98d57c25a2bed283c090bc2508078faff041262880bec9b6b744e6372d4a5f09",
         ),
         input_wh=(320, 320),
+        knows=FACE,
     ),
     Entry(
         name="mobilenet-v1-025-128",

@@ -179,7 +179,7 @@ class Daemon:
             return  # Its last frames are still to be looked at: time must not overtake them.
         seen_at, tracks = self._stood.get(camera, (at, ()))
         standing = tracks if at - seen_at < BLIND_S else ()
-        self._scenes.put(Scene(camera, at, wall, standing, looked=False, frame=None))
+        self._scenes.put(Scene(camera, at, wall, standing, looked=False, frame=None, online=False))
 
     def _large(self, camera: str, at: float) -> Picture | None:
         return self._lookouts[camera].large(at)

@@ -113,7 +113,7 @@ def _broker(config: Config) -> str:
 
 
 def _disk(config: Config) -> Finding:
-    free = disk_free_mib(Path(config.node.data))
+    free = disk_free_mib(Path(config.node.data or "/var/lib/smartcam"))
     if free is None or free >= LITTLE_DISK_MIB:
         return Finding("disk", "ok", f"{free or 0:,.0f} MiB free for {config.node.data}")
     return Finding("disk", "warning", f"only {free:.0f} MiB free for {config.node.data}: make room")

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smartcam.config import Config, Model
-from smartcam.config.files import BadConfigFile, Problem, closest
-from smartcam.config.lines import line_of, lines_of
-from smartcam.detect.catalogue import find
+from smartcam.config.lines import KeyPath
+from smartcam.config.problems import BadConfigFile
+from smartcam.config.sources import Sources, read
+from smartcam.config.values import closest
+from smartcam.detect.catalogue import CATALOGUE, find
 from smartcam.detect.fetch import cache_folder, fetched
 from smartcam.detect.model import ModelFile, check_model, load_labels
+from smartcam.detect.vocabulary import same_as
 from smartcam.errors import BadConfig, Unavailable
-from smartcam.rules.labels import UnknownLabel, unknown_labels
+from smartcam.rules.labels import unknown_labels
+
+MOST_LISTED = 30
+"""Who has more labels is told some of them, and where the others are."""
+SOME_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,40 +116,67 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_labels(config: Config, models: Models, file: Path) -> None:
+def check_labels(config: Config, models: Models, sources: Sources | Path) -> None:
     """Refuse rules that wait for a label which no model knows.
 
+    `sources` tells where each key stands; a path stands for the file there, and its drop-ins.
+
     Raises:
-        BadConfigFile: with every such label, and its line in `file`.
+        BadConfigFile: with every such label, and its line.
     """
-    lines = lines_of(file.read_text()) if file.exists() else {}
     if any(not model.labels for model in models.files.values()):
         return  # A model without a label file names its classes by number: only the opened model knows how many.
-    unknown = unknown_labels(config, models.labels())
-    unknown += _unknown_to_second_looks(config, models)
+    known = frozenset(models.labels())
+    unknown = _unknown_to_second_looks(config, models)
+    unknown += [(each.key, each.label, known) for each in unknown_labels(config, known)]
     if unknown:
+        written = sources if isinstance(sources, Sources) else _sources_at(sources)
         raise BadConfigFile(
             [
-                Problem(
-                    str(file),
-                    line_of(lines, each.key),
-                    ".".join(each.key),
-                    f'no model knows the label "{each.label}"{each.suggestion}; {_where_listed(models)} lists them',
-                )
-                for each in unknown
+                written.problem(key, f'no model knows the label "{label}"{_remedy(label, labels, models)}')
+                for key, label, labels in unknown
             ]
         )
 
 
-def _unknown_to_second_looks(config: Config, models: Models) -> list[UnknownLabel]:
-    """The labels that get a second look by a model whose detector never says them."""
+def _sources_at(file: Path) -> Sources:
+    try:
+        return read(file)
+    except BadConfigFile:  # What cannot be read now has no lines to tell.
+        return Sources(str(file), {})
+
+
+def _unknown_to_second_looks(config: Config, models: Models) -> list[tuple[KeyPath, str, frozenset[str]]]:
+    """The labels that get a second look by a model whose detector never says them: place, label, what it does say."""
     return [
-        UnknownLabel(("model", name, "then", str(n), "see"), label, closest(label, models.files[name].names))
+        (("model", name, "then", n, "see"), label, frozenset(models.files[name].names))
         for name in models.files
         for n, then in enumerate(config.model[name].then)
         for label in then.see
         if not label.startswith("@") and label not in models.files[name].names
     ]
+
+
+def _remedy(label: str, known: frozenset[str], models: Models) -> str:
+    """What may have been meant, or else which labels there are and which other models know this one."""
+    meant = same_as(label, known)
+    if near := f' (did you mean "{meant}"?)' if meant else closest(label, sorted(known)):
+        return f"{near}; {_where_listed(models)} lists them"
+    listed = sorted(known)
+    there_are = ", ".join(listed if len(listed) <= MOST_LISTED else listed[:SOME_LISTED])
+    more = "" if len(listed) <= MOST_LISTED else f" and {len(listed) - SOME_LISTED} more, see {_where_listed(models)}"
+    return f": there are {there_are}{more}; {_who_knows(label)}"
+
+
+def _who_knows(label: str) -> str:
+    """The models of the catalogue that see it, as far as their labels can be told before they are here."""
+    names = [entry.name for entry in CATALOGUE if label in entry.knows]
+    if not names:
+        return (
+            "no detector of the catalogue knows it either: it takes a model of your own, with file = … in [model.NAME]"
+        )
+    few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"of the catalogue, {few} know{'' if len(names) > 1 else 's'} it: fetch one and name it in [model.NAME]"
 
 
 def _where_listed(models: Models) -> str:

@@ -127,7 +127,7 @@ class Spokesman:
             ),
             temperature_c=temperature_c(),
             memory_mib=self._memory_mib(),
-            disk_free_mib=disk_free_mib(Path(self._config.node.data)),
+            disk_free_mib=disk_free_mib(Path(self._config.node.data or "/var/lib/smartcam")),
         )
 
     def _states(self) -> dict[str, tuple[ModelFile, AcceleratorState]]:

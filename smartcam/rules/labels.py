@@ -6,17 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from smartcam.config import Config
-from smartcam.config.files import ANY, closest
+from smartcam.config.contradictions import ANY
 
 
 class UnknownLabel(NamedTuple):
     """A label that a rule waits for in vain."""
 
     key: tuple[str, ...]
-    """Where it stands: ("rule", NAME, "see") or ("group", NAME)."""
+    """Where it stands: ("rule", NAME, "see"), ("rule", NAME, "with") or ("group", NAME)."""
     label: str
-    suggestion: str
-    """`` (did you mean "person"?)``, or nothing."""
 
 
 def expand(see: Iterable[str], groups: Mapping[str, tuple[str, ...]]) -> frozenset[str] | None:
@@ -32,12 +30,8 @@ def unknown_labels(config: Config, known: Iterable[str]) -> list[UnknownLabel]:
     known = frozenset(known)
     places: dict[tuple[str, ...], tuple[str, ...]] = {}
     for name, rule in config.rule.items():
-        places["rule", name, "see"] = tuple(label for label in rule.see if not label.startswith("@"))
-        groups = [label[1:] for label in rule.see if label.startswith("@") and label != ANY]
-        places |= {("group", group): config.group[group] for group in groups}
-    return [
-        UnknownLabel(key, label, closest(label, sorted(known)))
-        for key, labels in places.items()
-        for label in labels
-        if label not in known
-    ]
+        for key, labels in (("see", rule.see), ("with", rule.with_)):
+            places["rule", name, key] = tuple(label for label in labels if not label.startswith("@"))
+            groups = [label[1:] for label in labels if label.startswith("@") and label != ANY]
+            places |= {("group", group): config.group[group] for group in groups}
+    return [UnknownLabel(key, label) for key, labels in places.items() for label in labels if label not in known]

@@ -1,77 +1,128 @@
-"""What lasts, and where tracks stand, both with hysteresis in seconds."""
+"""Which zones of one camera each track stands in, and which lines it crossed, by its foot point."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 
-from smartcam.data import Point, Track
-from smartcam.geometry import contains
+from smartcam.config import Line, Zone
+from smartcam.data import Box, Point, Track
+from smartcam.geometry import contains, height
+from smartcam.rules.crossings import Crossing, Way
+from smartcam.rules.steady import GRACE_S, Steady
 
-GRACE_S = 1.0
-"""What was true goes on being true until it has failed for this long: a foot point trembles by several pixels from look
-to look, and a score dips. Long enough for three looks at 3 frames a second, short enough that nobody waits for it."""
+__all__ = ["GRACE_S", "Outline", "Places", "PlacesMemory", "Stand", "Steady"]
 
 
-@dataclass(slots=True)
-class Steady:
-    """Something that becomes true at once, and is over once it has failed for a while."""
+NOWHERE: frozenset[str] = frozenset()
 
-    since: float | None = None
-    """Since when it has been true without a break; None while it is not."""
-    last_at: float = -inf
-    """When it was last true without any grace."""
-    failing_since: float | None = None
 
-    def see(self, true: bool, at: float, grace_s: float = GRACE_S) -> bool:
-        """Take one look's answer; whether it counts as true now."""
-        if true:
-            self.since = at if self.since is None else self.since
-            self.last_at, self.failing_since = at, None
-        elif self.since is not None:
-            self.failing_since = at if self.failing_since is None else self.failing_since
-            if at - self.failing_since >= grace_s:
-                self.since = self.failing_since = None
-        return self.since is not None
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a zone or a line is judged by."""
 
-    @property
-    def lasted_s(self) -> float:
-        """From the first look that found it true to the last; 0 while it is not true."""
-        return 0.0 if self.since is None else self.last_at - self.since
+    points: tuple[Point, ...]
+    height: tuple[float, float] | None = None
+
+    def holds(self, foot: Point, box: Box) -> bool:
+        """Whether, as a zone, it holds a thing that stands there."""
+        tall_enough = self.height is None or self.height[0] <= height(box) <= self.height[1]
+        return tall_enough and contains(self.points, foot)
 
 
 @dataclass(slots=True)
-class _Stand:
+class Stand:
     """One track's place."""
 
+    judged_at: float | None = None
+    """When the track was last seen as it was judged; None asks for a new judgement."""
     now: frozenset[str] = frozenset()
+    """The zones that it is in, as last seen."""
     zones: dict[str, Steady] = field(default_factory=dict)
+    """Those that it is in or was in a moment ago."""
+    lines: dict[str, Crossing] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PlacesMemory:
+    """All that is remembered of one camera's places."""
+
+    stands: dict[int, Stand] = field(default_factory=dict)
+    """By track."""
+    zones: dict[str, Outline] = field(default_factory=dict)
+    """What the stands were judged by."""
+    lines: dict[str, Outline] = field(default_factory=dict)
 
 
 class Places:
-    """Which zones of one camera each track stands in, by its foot point."""
+    """Follows one camera's tracks over its zones and lines.
 
-    def __init__(self, zones: Mapping[str, tuple[Point, ...]]) -> None:
-        self._zones = zones
-        self._stands: dict[int, _Stand] = {}
+    It goes on where `memory` stands; from its first scene on the memory is its own. A zone or line that was drawn
+    differently then begins anew.
+    """
 
-    def follow(self, tracks: Iterable[Track]) -> None:
-        """Take the tracks of the next scene. Those that are only carried on stay where they are."""
-        self._stands = {track.id: self._moved(track) for track in tracks}
+    def __init__(self, zones: Mapping[str, Zone], lines: Mapping[str, Line], memory: PlacesMemory) -> None:
+        self._zones = {name: Outline(zone.points, zone.height) for name, zone in zones.items()}
+        self._lines = {name: Outline(line.points) for name, line in lines.items()}
+        self._frames = {name: _bounds(zone.points) for name, zone in self._zones.items()}
+        self._memory = memory
 
-    def now(self, track_id: int) -> frozenset[str]:
-        """The zones that hold the track's foot, as last seen."""
-        return self._stands[track_id].now
+    def follow(self, tracks: Sequence[Track]) -> None:
+        """Take the tracks of the next scene, unconfirmed ones too: a runner may be over the line when it is confirmed.
+
+        Those that are only carried on stay where they are.
+        """
+        memory = self._memory
+        if memory.zones is not self._zones or memory.lines is not self._lines:
+            self._redraw()
+        stands = {track.id: memory.stands.get(track.id) or Stand() for track in tracks}
+        for track in tracks:
+            stand = stands[track.id]
+            if stand.judged_at != track.last_at:
+                self._judge(stand, track)
+        memory.stands = stands
+
+    def zones_of(self, track_id: int) -> frozenset[str]:
+        """The zones that the track is in, as last seen."""
+        return self._memory.stands[track_id].now
 
     def settled(self, track_ids: Iterable[int]) -> tuple[str, ...]:
-        """The zones that any of these tracks stands in or has only just left, in the configuration's order."""
-        stands = [self._stands[track_id] for track_id in track_ids]
-        return tuple(zone for zone in self._zones if any(stand.zones[zone].since is not None for stand in stands))
+        """The zones that any of these tracks is in or has only just left, in the configuration's order."""
+        settled = [zone for track_id in track_ids for zone in self._memory.stands[track_id].zones]
+        return tuple(settled) if len(settled) < 2 else tuple([zone for zone in self._zones if zone in settled])
 
-    def _moved(self, track: Track) -> _Stand:
-        stand = self._stands.get(track.id) or _Stand(zones={zone: Steady() for zone in self._zones})
-        stand.now = frozenset(zone for zone, polygon in self._zones.items() if contains(polygon, track.foot))
-        for zone, steady in stand.zones.items():
-            steady.see(zone in stand.now, track.last_at)
-        return stand
+    def crossed(self, track_id: int, line: str) -> Way | None:
+        """Which way the track last crossed the line; None before it ever did."""
+        return self._memory.stands[track_id].lines[line].way
+
+    def _redraw(self) -> None:
+        """Forget what was judged by other outlines than these."""
+        memory = self._memory
+        same = {name for name, outline in self._zones.items() if memory.zones.get(name) == outline}
+        same_lines = {name for name, outline in self._lines.items() if memory.lines.get(name) == outline}
+        for stand in memory.stands.values():
+            stand.zones = {name: steady for name, steady in stand.zones.items() if name in same}
+            stand.lines = {name: crossing for name, crossing in stand.lines.items() if name in same_lines}
+            stand.judged_at = None
+        memory.zones, memory.lines = self._zones, self._lines
+
+    def _judge(self, stand: Stand, track: Track) -> None:
+        stand.judged_at = track.last_at
+        x, y = foot = track.foot
+        # Most zones are elsewhere, and four comparisons tell.
+        near = [name for name, (x1, y1, x2, y2) in self._frames.items() if x1 <= x <= x2 and y1 <= y <= y2]
+        stand.now = frozenset([name for name in near if self._zones[name].holds(foot, track.box)]) if near else NOWHERE
+        for name in stand.now:
+            if name not in stand.zones:
+                stand.zones[name] = Steady()
+        for name, steady in list(stand.zones.items()) if stand.zones else ():
+            if not steady.see(name in stand.now, track.last_at):
+                del stand.zones[name]
+        for name, line in self._lines.items():
+            stand.lines.setdefault(name, Crossing(track.foot)).step(line.points, track)
+
+
+def _bounds(points: Sequence[Point]) -> Box:
+    """The smallest box around a zone."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)

@@ -97,7 +97,7 @@ def skipped(at: float, *things: Thing, last_at: float) -> Scene:
 
 def offline(at: float, *things: Thing, last_at: float = 0.0) -> Scene:
     """A tick of a camera that is away."""
-    return replace(skipped(at, *things, last_at=last_at), frame=None)
+    return replace(skipped(at, *things, last_at=last_at), frame=None, online=False)
 
 
 def every(step_s: float, start: float, end: float) -> list[float]:

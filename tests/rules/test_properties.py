@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartcam.data import Event, Scene
+from smartcam.data import Event, Scene, Track
 from smartcam.rules import Engine
 from tests.rules.scenes import STREET, WALL, YARD, Thing, config, engine, every, fed, person, scene
 
@@ -38,15 +38,17 @@ moments = st.tuples(
 
 
 def story(moments: list[tuple[float, list[Thing], str, str]]) -> list[Scene]:
-    """Moments one after another, as scenes; who is not looked at was last seen a moment before."""
+    """Moments one after another, as scenes; where nobody looks, everything stands as it was last seen."""
     scenes, at = [], 0.0
+    standing: dict[str, tuple[Track, ...]] = {}
     for pause_s, seen, how, camera in moments:
         at += pause_s
-        looked = scene(at, *seen, camera=camera)
+        now = scene(at, *seen, camera=camera)
         if how != "looked":
-            tracks = tuple(replace(track, last_at=at - pause_s) for track in looked.tracks)
-            looked = replace(looked, looked=False, tracks=tracks, frame=looked.frame if how == "skipped" else None)
-        scenes.append(looked)
+            now = replace(now, looked=False, tracks=standing.get(camera, ()))
+            now = now if how == "skipped" else replace(now, frame=None, online=False)
+        standing[camera] = now.tracks
+        scenes.append(now)
     return scenes
 
 
@@ -92,7 +94,7 @@ def test_updates_are_ten_seconds_apart_and_never_say_less_dwell_or_score(
 def test_a_rule_has_one_open_event_on_a_camera_and_rests_for_its_cooldown(
     story_of: list[tuple[float, list[Thing], str, str]],
 ) -> None:
-    cooldown_s = {name: rule.cooldown for name, rule in config(*RULES).rule.items()}
+    cooldown_s = {name: rule.cooldown.s for name, rule in config(*RULES).rule.items()}
     ended: dict[tuple[str, str], float] = {}
     is_open: set[tuple[str, str]] = set()
     for event in told_by(engine(*RULES), story(story_of)):
