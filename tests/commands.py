@@ -70,8 +70,8 @@ def smartcam(*arguments: str | Path, at: Path, **variables: str) -> Ran:
 
 
 def environment(at: Path, **variables: str) -> dict[str, str]:
-    """In which `at` is the runtime folder, so that no daemon of this machine answers."""
-    return {**os.environ, "RUNTIME_DIRECTORY": str(at), **variables}
+    """In which `at` holds all that is kept, so that no daemon of this machine answers or is disturbed."""
+    return {**os.environ, "RUNTIME_DIRECTORY": str(at), "STATE_DIRECTORY": str(at / "state"), **variables}
 
 
 def furnish(folder: Path) -> Path:

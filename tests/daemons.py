@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from smartcam.config import Mqtt
+from smartcam.errors import Unavailable
 from smartcam.mqtt.subscriber import Received, Subscription, subscribe
 from smartcam.service.control import SOCKET, ask
 
@@ -63,12 +64,39 @@ class Running:
         return (self._folder / "log").read_text()
 
     def status(self) -> dict[str, Any]:
-        return ask(self._folder / SOCKET, "status")
+        return self.ask("status")
+
+    def ask(self, verb: str, /, **arguments: object) -> dict[str, Any]:
+        return ask(self._folder / SOCKET, verb, **arguments)
+
+    def until_it_answers(self) -> None:
+        """On its socket."""
+        end = time.monotonic() + 15
+        while True:
+            with suppress(Unavailable):
+                self.status()
+                return
+            assert time.monotonic() < end, self.log()[-3000:]
+            assert self.process.poll() is None, self.log()[-3000:]
+            time.sleep(0.03)
+
+    def until(self, verb: str, holds: Callable[[dict[str, Any]], Any], *, within_s: float = 15.0) -> dict[str, Any]:
+        """What it answers, once that `holds`."""
+        end = time.monotonic() + within_s
+        while not holds(answer := self.ask(verb)):
+            assert time.monotonic() < end, f"{answer}\n{self.log()[-3000:]}"
+            time.sleep(0.03)
+        return answer
 
     def child(self) -> int:
         """The process that owns the accelerator."""
         [model] = self.status()["models"].values()
         return int(model["pid"])
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self.process.kill()
+        self.process.wait(10)
 
     def end(self) -> int:
         """Ask it to end, and give its exit code."""
@@ -78,13 +106,16 @@ class Running:
 
 @contextmanager
 def daemon(
-    folder: Path, config: str, environment: Mapping[str, str] | None = None, *, python: str = sys.executable
+    folder: Path, config: str | None, environment: Mapping[str, str] | None = None, *, python: str = sys.executable
 ) -> Iterator[Running]:
-    """`smartcam run` with this configuration; what it keeps and logs is in `folder`."""
+    """`smartcam run` with this configuration, or the one that is there; what it keeps and logs is in `folder`."""
     file = folder / "smartcam.toml"
-    file.write_text(config)
+    if config is not None:
+        file.write_text(config)
     command = [python, "-m", "smartcam", "run", "-c", str(file)]
-    environment = {**os.environ, **(environment or {}), "RUNTIME_DIRECTORY": str(folder)}
+    (folder / "state").mkdir(exist_ok=True)
+    own = {"RUNTIME_DIRECTORY": str(folder), "STATE_DIRECTORY": str(folder / "state")}
+    environment = {**os.environ, **(environment or {}), **own}
     with (folder / "log").open("ab") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
         try:
             yield Running(process, folder)

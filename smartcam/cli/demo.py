@@ -118,7 +118,9 @@ def _daemon(config: str) -> Iterator[subprocess.Popen[bytes]]:
         file = Path(folder) / "smartcam.toml"
         file.write_text(config)
         command = [sys.executable, "-m", "smartcam", "run", "-c", str(file)]
-        with subprocess.Popen(command, env={**os.environ, "RUNTIME_DIRECTORY": folder}) as process:
+        with subprocess.Popen(
+            command, env={**os.environ, "RUNTIME_DIRECTORY": folder, "STATE_DIRECTORY": folder}
+        ) as process:
             try:
                 yield process
             finally:

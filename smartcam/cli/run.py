@@ -16,17 +16,11 @@ def add_to(app: typer.Typer) -> None:
 
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the daemon in the foreground, until SIGTERM or Ctrl-C."""
-    import logging
-
-    from smartcam.config import load, warnings
     from smartcam.pipeline.daemon import Daemon
 
     _be_frugal()
-    settings = load(config)
-    log_to_stderr(settings.log.level)
-    for warning in warnings(settings, str(config)):
-        logging.getLogger("smartcam").warning("%s", warning)
-    with Daemon(settings, config) as daemon:
+    log_to_stderr("info")  # The configuration may want less, or more.
+    with Daemon(config) as daemon:
         daemon.serve()
 
 

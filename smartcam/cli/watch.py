@@ -108,7 +108,7 @@ def keep(received: Received, folder: Path) -> Path | None:
         SmartcamError: it cannot be written.
     """
     relative = media_file(received.topic)
-    if relative is None:
+    if relative is None or not received.payload:  # An empty one says that there is none any more.
         return None
     path = folder / relative
     part = path.with_name(f".{path.name}.part")

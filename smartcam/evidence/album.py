@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from smartcam.data import Frame, Scene, Track
@@ -85,6 +85,10 @@ class Album:
         if found:
             return max(found, key=lambda candidate: candidate.quality)
         return Candidate(page.latest, None, (), 0.0) if page.latest else None
+
+    def keep_only(self, cameras: Collection[str]) -> None:
+        """Forget the pictures of all other cameras."""
+        self._pages = {camera: page for camera, page in self._pages.items() if camera in cameras}
 
     @property
     def held_bytes(self) -> int:

@@ -87,6 +87,15 @@ class Snapshots:
         self._owed: dict[str, _Owed] = {}
         self._jobs: Channel[_Job] = Channel(MAX_WAITING)
 
+    def renew(self, config: Config) -> None:
+        """Go on for other rules and cameras. Events of rules that are no more have been ended before."""
+        self._rules = config.rule
+        for owed in tuple(self._owed.values()):
+            if "snapshot" not in config.rule[owed.event.rule].do:
+                del self._owed[owed.event.id]
+                self.album.release(owed.event.camera, owed.event.id)
+        self.album.keep_only(config.camera)
+
     def on_scene(self, scene: Scene) -> None:
         """Take the next scene, before the rules see it. Never waits."""
         if not self._deliver:
@@ -114,6 +123,11 @@ class Snapshots:
         while alive() or self._jobs:
             if job := self._jobs.take(timeout_s=0.5):
                 self._make(job)
+
+    @property
+    def waiting(self) -> int:
+        """Pictures that are to be made."""
+        return len(self._jobs)
 
     def work(self) -> None:
         """The same without a thread: make and deliver all that waits now."""

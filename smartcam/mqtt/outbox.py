@@ -58,7 +58,7 @@ class MemoryOutbox:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._lock = threading.Lock()
         self._last_id = 0
         self._waiting = {kind: _Line() for kind in KINDS}
@@ -158,7 +158,7 @@ class MemoryOutbox:
     def _make_room(self, row: Row) -> bool:
         """Drop the like and the worse until the row fits; drops nothing where that would not be enough."""
         droppable = KINDS[KINDS.index(row.message.kind) :]
-        excess = self._bytes + row.bytes - self._max_bytes
+        excess = self._bytes + row.bytes - self.max_bytes
         if excess > sum(self._waiting[kind].bytes for kind in droppable):
             return False
         for kind in reversed(droppable):

@@ -94,7 +94,8 @@ class EventPayload(Payload):
     end: Time | None = None
     clock_ok: bool
     """Whether the node's clock was known to be right."""
-    label: str
+    label: str | None = None
+    """Absent where a rule fired by the clock, and nothing was looked for."""
     score: Share
     count: int
     zones: tuple[str, ...]
@@ -108,6 +109,10 @@ class EventPayload(Payload):
     sublabel: str | None = None
     """What a second model says it is, the species of a bird, say; absent while it is not sure."""
     sublabel_score: Share | None = None
+    message: str | None = None
+    """The rule's own words, filled in."""
+    test: Literal[True] | None = None
+    """Sent to try the way out: nothing was seen. Absent unless true."""
 
 
 class MediaPayload(Payload):
@@ -226,6 +231,9 @@ class HealthPayload(Payload):
     temperature_c: float | None = None
     memory_mib: float | None = None
     disk_free_mib: float | None = None
+    near_misses: dict[str, int] = {}
+    """By rule, since the start: how often something that it looks for came, and not all that it asks for held. At most
+    50 rules, those with the most."""
 
 
 class ConfigProblem(Payload):
@@ -262,7 +270,7 @@ def event_message(topics: Topics, event: data.Event, *, n: int, clock_ok: bool, 
             start=rfc3339(event.start),
             end=None if event.end is None else rfc3339(event.end),
             clock_ok=clock_ok,
-            label=event.label[:100],
+            label=event.label[:100] or None,
             score=_score(event.score),
             count=event.count,
             zones=event.zones,
@@ -273,6 +281,8 @@ def event_message(topics: Topics, event: data.Event, *, n: int, clock_ok: bool, 
             reasons=tuple(reason[:200] for reason in event.reasons[:10]),
             sublabel=event.sublabel[:100] or None,
             sublabel_score=_score(event.sublabel_score) if event.sublabel else None,
+            message=event.message[:500] or None,
+            test=event.test or None,
         ).encode()
         if len(payload) < MAX_BYTES or not tracks:
             break

@@ -1,4 +1,8 @@
-"""The daemon: every part of a configuration, started sinks first and stopped sources first."""
+"""The daemon: every part of a configuration, started sinks first and stopped sources first.
+
+A reload goes the same way as the start: what the new configuration asks for is made, and what runs already and is
+made of the same goes on. `reload` says when, `parts` how.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +10,37 @@ import logging
 import random
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-from smartcam import config
-from smartcam.camera.stream import CameraStatus
-from smartcam.data import Picture, Scene, Track
+from smartcam.data import Scene
 from smartcam.evidence.snapshots import Snapshots
-from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
-from smartcam.mqtt.payloads import detections_message
 from smartcam.mqtt.topics import Topics
-from smartcam.pipeline.assembly import assemble
-from smartcam.pipeline.eye import BLIND_S, Eye
+from smartcam.pipeline.clerk import Clerk
 from smartcam.pipeline.health import clock_ok
 from smartcam.pipeline.judge import Judge, Reporter
-from smartcam.pipeline.lookout import Lookout
-from smartcam.pipeline.models import Models, check_labels
+from smartcam.pipeline.keeping import Keeper, LastGood
+from smartcam.pipeline.plan import Plan
+from smartcam.pipeline.reload import Attendant, InForce, first
+from smartcam.pipeline.sensing import Sensing
 from smartcam.pipeline.spokesman import Spokesman
+from smartcam.pipeline.switches import Switches
+from smartcam.pipeline.uplink import Uplink
 from smartcam.rules.engine import Engine
 from smartcam.rules.ids import Ulids
 from smartcam.service import notify
-from smartcam.service.control import SOCKET, Answer, ControlServer
-from smartcam.service.folders import runtime_folder
+from smartcam.service.control import SOCKET, ControlServer
+from smartcam.service.folders import runtime_folder, state_folder
 from smartcam.service.watchdog import Watchdog
-from smartcam.workers import Channel, LatestFrames, Worker
+from smartcam.workers import Worker
 
 log = logging.getLogger(__name__)
 
-SCENES = 16
-"""Scenes that may wait for the rules; when they are that far behind, the detector waits too."""
 SILENT_S = 60.0
 """A worker without a sign of life for so long hangs: the longest honest wait is an opening one of 40 s."""
 
@@ -47,157 +49,150 @@ class Daemon:
     """Runs while the `with` block lasts; `serve` stays in it until there is a reason to leave.
 
     Raises on entering:
-        BadConfig: a model or a label cannot be used.
+        BadConfig: the configuration in `file` cannot be used, and no earlier one either.
         Unavailable: a model was not fetched, or another daemon runs.
     """
 
-    def __init__(self, settings: config.Config, file: Path) -> None:
-        self._config = settings
+    def __init__(self, file: Path) -> None:
         self._file = file
-        self._topics = Topics(settings.node.name)
-        self._outbox = MemoryOutbox(settings.mqtt.outbox * 2**20)
-        self._scenes: Channel[Scene] = Channel(SCENES)
-        self._stood: dict[str, tuple[float, tuple[Track, ...]]] = {}
-        self._boxes_told_at: dict[str, float] = {}
         self._workers: list[Worker] = []
-        self._sources: list[Worker] = []
-        self._verbs: dict[str, Answer] = {}
-        self._lookouts: dict[str, Lookout] = {}
-        self._eyes: dict[str, Eye] = {}
-        self._waiting: dict[str, LatestFrames] = {}
+        """Those that last as long as the daemon."""
         self._stack = ExitStack()
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
-        models = Models.find(self._config)
-        check_labels(self._config, models, self._file)
+        last_good = LastGood(state_folder(), self._file)
+        in_force = first(self._file, last_good)
+        plan = in_force.plan
+        _log_as(plan)
+        state_folder(make=True)
+        self._make(in_force, last_good)
         with ExitStack() as stack:
             # First of all, because it refuses a second daemon before that disturbs the first one's broker and cameras.
-            control = stack.enter_context(ControlServer(runtime_folder() / SOCKET, self._verbs))
-            self._start_mqtt(stack)
-            self._start_judge(stack, models)
-            self._start_eyes(stack, models)
-            self._start_cameras(stack)
-            self._start_telling(stack, models, control)
+            stack.enter_context(self._control)
+            stack.enter_context(_signals(self._stop, self._attendant.ask))
+            self._start(stack, Worker("keeper", self._keeper.run))
+            stack.enter_context(self._uplink).renew(plan.config)
+            self._spokesman.tell_config()
+            self._start(stack, Worker("evidence", self._snapshots.run))
+            stack.callback(self._finish)
+            self._start(stack, Worker("judge", self._judge.run))
+            stack.enter_context(self._sensing).renew(plan)
+            self._tellers = [
+                Worker("control", self._control.run),
+                Worker("health", self._spokesman.run),
+                Worker("reload", self._attendant.run),
+            ]
+            for worker in self._tellers:
+                self._start(stack, worker)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         notify.stopping()
-        # All at once, so that the slowest source is waited for, and not the sum of them.
-        for worker in self._sources:
+        for worker in self._tellers:  # All at once, so that the slowest is waited for, and not the sum of them.
             worker.stop()
         self._stack.close()
 
     def serve(self) -> None:
         """Feed the watchdog until SIGTERM, SIGINT, or the end of every recording that does not repeat.
 
-        The first signal drains; the second one ends the process at once.
+        The first signal drains; the second one ends the process at once. SIGHUP asks for a reload.
         """
-        with _signals(self._stop):
-            notify.ready("running")
-            watchdog = Watchdog(lambda: self._workers, SILENT_S)
-            watchdog.run(lambda: not self._stop.is_set() and not all(source.done for source in self._sources))
+        notify.ready("running")
+        watchdog = Watchdog(self._all_workers, SILENT_S)
+        watchdog.run(lambda: not self._stop.is_set() and not self._sensing.over)
+
+    def _make(self, in_force: InForce, last_good: LastGood) -> None:
+        """Every part that lasts as long as the daemon; nothing of it works yet."""
+        plan = in_force.plan
+        self._outbox = MemoryOutbox(plan.config.mqtt.outbox * 2**20)
+        self._uplink = Uplink(plan.config, self._outbox, on_set=lambda *said: self._switches.on_set(*said))
+        self._keeper = Keeper(state_folder(plan.config.node.data, make=True))
+        self._reporter = Reporter(self._uplink.topics, plan.models.title, self._outbox.put, clock_ok=clock_ok)
+        self._sensing = Sensing(
+            self._seen,
+            on_status=lambda *status: self._spokesman.tell_camera(*status),
+            on_gone=self._uplink.forget_camera,
+        )
+        self._snapshots = Snapshots(plan.config, self._reporter.snapshot, large=self._sensing.large)
+        self._clerk = Clerk(self._keeper.take, on_alarm=lambda *alarm: self._switches.say(*alarm))
+        memory = self._keeper.restored(time.monotonic(), time.time())
+        engine = Engine(plan.config, Ulids(random.SystemRandom()), memory=memory, clock_ok=clock_ok)
+        self._judge = Judge(engine, self._snapshots, self._reporter.event, note=self._clerk.note)
+        self._spokesman = Spokesman(
+            lambda: self._attendant.in_force,
+            self._uplink,
+            self._sensing,
+            outbox=self._outbox,
+            snapshots=self._snapshots,
+            workers=self._all_workers,
+            near_misses=self._clerk.near_misses,
+            troubles=lambda: filter(None, (last_good.trouble, self._keeper.trouble)),
+        )
+        self._attendant = Attendant(
+            self._file, in_force, last_good, self._put_in_force, told=self._spokesman.tell_config
+        )
+        self._switches = Switches(
+            lambda: self._attendant.in_force.plan.config, self._judge, self._snapshots, self._uplink
+        )
+        verbs = self._spokesman.verbs() | self._attendant.verbs() | self._switches.verbs()
+        self._control = ControlServer(runtime_folder() / SOCKET, verbs)
 
     def _start(self, stack: ExitStack, worker: Worker) -> None:
         self._workers.append(stack.enter_context(worker))
 
-    def _start_mqtt(self, stack: ExitStack) -> None:
-        """Two connections, so that a picture never delays an alert."""
-        link = partial(Link, self._config.mqtt, outbox=self._outbox)
-        name = f"smartcam-{self._config.node.name}"
-        self._link = link(client_id=name, kinds=("alert", "event"), status_topic=self._topics.status)
-        media = link(client_id=f"{name}-media", kinds=("snapshot", "clip"))
-        self._start(stack, Worker("mqtt", self._link.run))
-        self._start(stack, Worker("mqtt media", media.run))
+    def _all_workers(self) -> list[Worker]:
+        return [*self._workers, *self._uplink.workers, *self._sensing.workers]
 
-    def _start_judge(self, stack: ExitStack, models: Models) -> None:
-        reporter = Reporter(self._topics, models.title, self._outbox.put, clock_ok=clock_ok)
-        self._snapshots = Snapshots(self._config, reporter.snapshot, large=self._large)
-        judge = Judge(Engine(self._config, Ulids(random.SystemRandom())), self._snapshots, reporter.event)
-        self._start(stack, Worker("evidence", self._snapshots.run))
-        stack.callback(judge.finish)
-        self._start(stack, Worker("judge", partial(judge.run, self._scenes)))
+    def _put_in_force(self, plan: Plan) -> None:
+        """Go over to another configuration: the rules first, as they are what is edited most."""
+        _log_as(plan)
+        self._judge.do(partial(self._renew_rules, plan))
+        self._keeper.move_to(state_folder(plan.config.node.data, make=True))
+        if self._uplink.renew(plan.config):
+            self._spokesman.tell_all()
+            if alarm := self._clerk.alarm:
+                self._switches.say(*alarm)
+        self._sensing.renew(plan)
 
-    def _start_eyes(self, stack: ExitStack, models: Models) -> None:
-        """One thread for each detector, with its accelerator, shared by the cameras that it looks at."""
-        for name in dict.fromkeys(map(self._config.model_of, self._config.camera)):
-            self._waiting[name] = LatestFrames()
-            detector, cascade = assemble(models, name, stack)
-            cameras = {c: section for c, section in self._config.camera.items() if self._config.model_of(c) == name}
-            eye = self._eyes[name] = Eye(detector, cameras, self._seen, cascade=cascade)
-            self._start(stack, Worker(f"eye {name}", partial(eye.run, self._waiting[name])))
-
-    def _start_telling(self, stack: ExitStack, models: Models, control: ControlServer) -> None:
-        spokesman = Spokesman(
-            self._config,
-            models,
-            self._topics,
-            self._link,
-            outbox=self._outbox,
-            lookouts=self._lookouts,
-            eyes=self._eyes,
-            workers=self._workers,
-            snapshots=self._snapshots,
-        )
-        spokesman.tell_config(self._file)
-        self._verbs["status"] = lambda _: spokesman.health().model_dump()
-        self._start(stack, Worker("control", control.run))
-        self._start(stack, Worker("health", spokesman.run))
-
-    def _start_cameras(self, stack: ExitStack) -> None:
-        for name, section in self._config.camera.items():
-            lookout = Lookout(
-                name,
-                section,
-                self._waiting[self._config.model_of(name)],
-                on_status=self._camera_is,
-                on_tick=self._tick,
-            )
-            self._lookouts[name] = lookout
-            self._camera_is(name, lookout.status)
-            stack.callback(self._link.publish_state, self._topics.camera(name).status, "offline")
-            for worker in lookout.workers():
-                self._start(stack, worker)
-                self._sources.append(worker)
-
-    def _camera_is(self, name: str, status: CameraStatus) -> None:
-        self._link.publish_state(self._topics.camera(name).status, "online" if status.online else "offline")
+    def _renew_rules(self, plan: Plan) -> None:
+        """Between two scenes; what ends by it is told as the old configuration says."""
+        self._judge.renew(plan.config)
+        self._reporter.renew(Topics(plan.config.node.name), plan.models.title, plan.config.camera)
 
     def _seen(self, scene: Scene) -> None:
         """The eyes' way on: to the rules, and to those who want every box."""
-        self._stood[scene.camera] = scene.at, scene.tracks
-        self._scenes.put(scene)
-        rate = self._config.mqtt.detections
-        if rate and scene.at - self._boxes_told_at.get(scene.camera, 0.0) >= 1 / rate:
-            self._boxes_told_at[scene.camera] = scene.at
-            self._link.publish_now(detections_message(self._topics, scene))
+        self._judge.put(scene)
+        if scene.frame:
+            self._uplink.show(scene)
 
-    def _tick(self, camera: str, at: float, wall: float) -> None:
-        """While a camera is away its things stand where they stood, for a while."""
-        if self._waiting[self._config.model_of(camera)]:
-            return  # Its last frames are still to be looked at: time must not overtake them.
-        seen_at, tracks = self._stood.get(camera, (at, ()))
-        standing = tracks if at - seen_at < BLIND_S else ()
-        self._scenes.put(Scene(camera, at, wall, standing, looked=False, frame=None, online=False))
+    def _finish(self) -> None:
+        """What is open ends, and what the rules know by then is kept."""
+        self._judge.finish()
+        self._clerk.write_down(self._judge.engine, *self._judge.now)
 
-    def _large(self, camera: str, at: float) -> Picture | None:
-        return self._lookouts[camera].large(at)
+
+def _log_as(plan: Plan) -> None:
+    logging.getLogger("smartcam").setLevel(plan.config.log.level.upper())
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
+def _signals(stop: threading.Event, reload: Callable[[], None]) -> Iterator[None]:
     """The first SIGTERM or SIGINT sets `stop`; the second ends the process at once, and the kernel its children."""
 
     def on_signal(number: int, _: object) -> None:
         log.info("%s: stopping", signal.Signals(number).name)
         stop.set()
-        for each in before:
+        for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
 
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    def on_hangup(_number: int, _: object) -> None:
+        reload()
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     for each in before:
-        signal.signal(each, on_signal)
+        signal.signal(each, on_hangup if each is signal.SIGHUP else on_signal)
     try:
         yield
     finally:

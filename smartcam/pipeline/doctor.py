@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from smartcam.camera.session import open_session
@@ -21,6 +20,7 @@ from smartcam.pipeline.assembly import assemble
 from smartcam.pipeline.health import clock_ok, disk_free_mib
 from smartcam.pipeline.models import Models
 from smartcam.service.control import ask, socket_path
+from smartcam.service.folders import state_folder
 
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 LITTLE_DISK_MIB = 200
@@ -113,10 +113,11 @@ def _broker(config: Config) -> str:
 
 
 def _disk(config: Config) -> Finding:
-    free = disk_free_mib(Path(config.node.data or "/var/lib/smartcam"))
+    folder = state_folder(config.node.data)
+    free = disk_free_mib(folder)
     if free is None or free >= LITTLE_DISK_MIB:
-        return Finding("disk", "ok", f"{free or 0:,.0f} MiB free for {config.node.data}")
-    return Finding("disk", "warning", f"only {free:.0f} MiB free for {config.node.data}: make room")
+        return Finding("disk", "ok", f"{free or 0:,.0f} MiB free for {folder}")
+    return Finding("disk", "warning", f"only {free:.0f} MiB free for {folder}: make room")
 
 
 def _clock() -> Finding:

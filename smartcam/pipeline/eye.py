@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from smartcam import config
 from smartcam.data import Detections, Frame, Scene, Track
@@ -25,21 +25,20 @@ BLIND_S = 60.0
 
 
 @dataclass(slots=True)
-class _Gaze:
-    """What the eye knows of one camera."""
+class Gaze:
+    """What is known of one camera: an eye with another model may go on with it."""
 
-    tracker: Tracker
-    look_again_s: float
+    tracker: Tracker = field(default_factory=lambda: Tracker(max_blind_s=BLIND_S))
     looked_at: float | None = None
     settled: tuple[Track, ...] = ()
     """The tracks as of the frame before the last that was taken: those that are certainly known by now."""
 
-    def wants(self, work: Waiting) -> bool:
+    def wants(self, work: Waiting, look_again_s: float) -> bool:
         """Whether this frame is worth an inference: motion, or a live track that is due again."""
         if work.motion or self.looked_at is None:
             return True
         unsure = any(not track.confirmed for track in self.settled)
-        due_s = AGAIN_WHILE_UNSURE_S if unsure else self.look_again_s
+        due_s = AGAIN_WHILE_UNSURE_S if unsure else look_again_s
         return bool(self.settled) and work.frame.at - self.looked_at >= due_s
 
 
@@ -48,6 +47,7 @@ class _Pending:
     """A frame that was taken, and is no scene yet."""
 
     frame: Frame
+    gaze: Gaze
     looking: bool = False
     """Whether the detector has it."""
 
@@ -59,6 +59,9 @@ class Eye:
     frame n is looked at is decided on the tracks of frame n - 2, never on a result that may or may not have
     arrived: the same frames give the same scenes every time. Without an accelerator the scenes go on, unlooked;
     a `strict` eye raises `Unavailable` instead.
+
+    `cameras` and `gazes` are the owner's: cameras may come and go while it runs. What still waits of one that is gone
+    is dropped.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Eye:
         emit: Callable[[Scene], None],
         *,
         cascade: Cascade | None = None,
+        gazes: dict[str, Gaze] | None = None,
         strict: bool = False,
     ) -> None:
         self._strict = strict
@@ -75,7 +79,9 @@ class Eye:
         self.detector = detector
         self._emit = emit
         self._pending: deque[_Pending] = deque()
-        self._gazes = {name: _Gaze(Tracker(max_blind_s=BLIND_S), camera.look_again) for name, camera in cameras.items()}
+        self._cameras = cameras
+        self._gazes = {} if gazes is None else gazes
+        self._hands_over = False
         self._spared = False
         self.looks = 0
         """Inferences so far."""
@@ -85,10 +91,14 @@ class Eye:
         """The models that take second looks."""
         return self._cascade.classifiers
 
+    def hand_over(self) -> None:
+        """At its end, leave what still waits to the eye that comes after it."""
+        self._hands_over = True
+
     def run(self, waiting: LatestFrames, alive: Alive) -> None:
         """The worker's loop: takes what waits, and drains it at the end."""
         self._begin_afresh()
-        while alive() or waiting:
+        while alive() or (waiting and not self._hands_over):
             self.detector.ready()
             self._cascade.keep_ready()
             if work := waiting.take(timeout_s=0.0 if self._pending else 0.5):
@@ -102,10 +112,12 @@ class Eye:
         if self._cascade.due(work.frame.at):
             self.flush()
             self._cascade.run()
-        gaze = self._gazes[work.frame.camera]
-        taken = _Pending(work.frame)
+        if (section := self._cameras.get(work.frame.camera)) is None:
+            return
+        gaze = self._gazes.setdefault(work.frame.camera, Gaze())
+        taken = _Pending(work.frame, gaze)
         self._pending.append(taken)
-        if gaze.wants(work) and not self._spares():
+        if gaze.wants(work, section.look_again) and not self._spares():
             self._begin(taken)
         while len(self._pending) > 1 or (self._pending and not self._pending[0].looking):
             self._finish()
@@ -131,7 +143,7 @@ class Eye:
             self._lost(str(loss))
             return
         taken.looking = True
-        self._gazes[taken.frame.camera].looked_at = taken.frame.at
+        taken.gaze.looked_at = taken.frame.at
         self.looks += 1
 
     def _finish(self) -> None:
@@ -143,7 +155,7 @@ class Eye:
             except AcceleratorLost as loss:
                 self._lost(str(loss))
                 return
-        tracker = self._gazes[frame.camera].tracker
+        tracker = self._pending[0].gaze.tracker
         tracks = tracker.update(frame.at, detections) if looking else tracker.carried(frame.at)
         tracks = self._cascade.name(frame, tracks)
         self._pending.popleft()
@@ -159,7 +171,7 @@ class Eye:
         """What was in flight becomes scenes that nobody looked at."""
         for taken in self._pending:
             taken.looking = False
-        for gaze in self._gazes.values():
+        for gaze in tuple(self._gazes.values()):
             gaze.looked_at = None  # What moved meanwhile may stand still by then: the next frame is looked at.
 
     def _begin_afresh(self) -> None:

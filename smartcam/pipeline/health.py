@@ -16,9 +16,9 @@ RELEASED = 1_764_547_200.0
 """2025-12-01: a clock before this version was written has not been set since power came on."""
 
 
-def clock_ok() -> bool:
-    """Whether the wall clock can be right: a board without a battery begins in 1970."""
-    return time.time() > RELEASED
+def clock_ok(wall: float | None = None) -> bool:
+    """Whether the wall clock can be right, now or when it showed `wall`: a board without a battery begins in 1970."""
+    return (time.time() if wall is None else wall) > RELEASED
 
 
 def temperature_c(sysfs: Path = Path("/sys")) -> float | None:
@@ -52,8 +52,9 @@ class Teller:
     """Decides when health is told: on a change that matters, at most every `pause_s`, and every 15 min anyway."""
 
     def __init__(self, tell: Callable[[HealthPayload], None], pause_s: float) -> None:
+        self.pause_s = pause_s
+        """May be changed at any time."""
         self._tell = tell
-        self._pause_s = pause_s
         self._told: HealthPayload | None = None
         self._told_at = 0.0
 
@@ -61,7 +62,7 @@ class Teller:
         """`health` at monotonic time `at`."""
         quiet_s = at - self._told_at
         changed = self._told is None or _matters(health) != _matters(self._told)
-        if self._told is None or (changed and quiet_s >= self._pause_s) or quiet_s >= EVERY_S:
+        if self._told is None or (changed and quiet_s >= self.pause_s) or quiet_s >= EVERY_S:
             self._told, self._told_at = health, at
             self._tell(health)
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import Any, TypeVar
 
+from smartcam.config import Config
 from smartcam.data import Event, Message, Scene
+from smartcam.errors import SmartcamError, Unavailable
 from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.payloads import event_message, snapshot_messages
 from smartcam.mqtt.topics import Topics
 from smartcam.rules.engine import Engine
 from smartcam.workers import Alive, Channel
+
+T = TypeVar("T")
+
+SCENES = 16
+"""Scenes that may wait for the rules; when they are that far behind, the detector waits too."""
+ANSWER_S = 5.0
+"""How long somebody who asks the rules waits: as long as a local client has patience."""
 
 
 class Reporter:
@@ -26,9 +38,14 @@ class Reporter:
     ) -> None:
         self._topics = topics
         self._model_of = model_of
+        self._cameras: Collection[str] | None = None
         self._send = send
         self._clock_ok = clock_ok
         self._count = itertools.count(1)
+
+    def renew(self, topics: Topics, model_of: Callable[[str], str], cameras: Collection[str]) -> None:
+        """Go on for another configuration, with these cameras."""
+        self._topics, self._model_of, self._cameras = topics, model_of, cameras
 
     def event(self, event: Event) -> None:
         """One firing's start, update or end."""
@@ -45,36 +62,110 @@ class Reporter:
     def snapshot(self, event: Event, jpeg: bytes, _number: int) -> None:
         """A picture of an event, and the word that it is there. A later one takes the place of the first."""
         for message in snapshot_messages(self._topics, event, jpeg):
-            self._send(message)
+            # Nothing stays at the broker of a camera that was removed meanwhile.
+            if not message.retain or self._cameras is None or event.camera in self._cameras:
+                self._send(message)
+
+
+class _Task:
+    """What is to be done between two scenes."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.call = call
+        self.result: Future[Any] = Future()
+
+    def run(self) -> None:
+        try:
+            self.result.set_result(self.call())
+        except SmartcamError as error:
+            self.result.set_exception(error)
+        finally:
+            self.result.cancel()  # Whoever waits is let go also when the call failed in any other way.
 
 
 class Judge:
-    """Lets the rules look at each scene, once."""
+    """Lets the rules look at each scene, once. All that touches rules and their evidence is done by its thread.
 
-    def __init__(self, engine: Engine, snapshots: Snapshots, report: Callable[[Event], None]) -> None:
-        self._engine = engine
+    `note(engine, events, at, wall)` is called after each turn, before the events go out.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        snapshots: Snapshots,
+        report: Callable[[Event], None],
+        *,
+        note: Callable[[Engine, Sequence[Event], float, float], None] = lambda *_: None,
+    ) -> None:
+        self.engine = engine
         self._snapshots = snapshots
         self._report = report
+        self._note = note
+        self._work: Channel[Scene | _Task] = Channel(SCENES)
+        self._cameras: Collection[str] | None = None
         self._last: Scene | None = None
 
-    def run(self, scenes: Channel[Scene], alive: Alive) -> None:
+    @property
+    def now(self) -> tuple[float, float]:
+        """`at` and `wall` of the last scene."""
+        return (self._last.at, self._last.wall) if self._last else (time.monotonic(), time.time())
+
+    def put(self, scene: Scene) -> None:
+        """Hand over a scene; waits while the rules are too far behind."""
+        self._work.put(scene)
+
+    def do(self, call: Callable[[], T], timeout_s: float = ANSWER_S) -> T:
+        """Have this called between two scenes, and give its result, or raise its SmartcamError. Of any other thread.
+
+        Raises Unavailable when it does not come to it in time; it is done later then.
+        """
+        until = time.monotonic() + timeout_s
+        task = _Task(call)
+        try:
+            if self._work.put(task, alive=lambda: time.monotonic() < until):
+                result: T = task.result.result(max(0.0, until - time.monotonic()))
+                return result
+        except TimeoutError:
+            pass
+        except CancelledError:
+            raise Unavailable("it failed: see smartcam's log") from None
+        raise Unavailable(f"the rules do not answer within {timeout_s:g} s: is the machine too busy?")
+
+    def run(self, alive: Alive) -> None:
         """The worker's loop: judges what comes, and drains it at the end."""
-        while alive() or scenes:
-            if scene := scenes.take(timeout_s=0.5):
-                self.judge(scene)
+        while alive() or self._work:
+            work = self._work.take(timeout_s=0.5)
+            if isinstance(work, Scene):
+                self.judge(work)
+            elif work:
+                work.run()
+                self.tell([])
+            else:
+                self.tell([])
 
     def judge(self, scene: Scene) -> None:
         """One scene: its frame may become evidence before the rules have their say."""
+        if self._cameras is not None and scene.camera not in self._cameras:
+            return  # It was removed; this scene was under way.
         self._last = scene
         self._snapshots.on_scene(scene)
-        self._tell(self._engine.feed(scene))
+        self.tell(self.engine.feed(scene))
+
+    def renew(self, config: Config) -> None:
+        """Go on with other rules; what was removed or changed ends. In its own thread: by `do`."""
+        self.engine, ended = self.engine.replaced(config)
+        self.tell(ended)
+        self._snapshots.renew(config)
+        self._cameras = frozenset(config.camera)
 
     def finish(self) -> None:
         """End every event that is still open, at the time of the last scene."""
         if self._last:
-            self._tell(self._engine.finish(self._last.at, self._last.wall))
+            self.tell(self.engine.finish(self._last.at, self._last.wall))
 
-    def _tell(self, events: list[Event]) -> None:
+    def tell(self, events: Sequence[Event]) -> None:
+        """Let them go out. In its own thread: by `do`."""
+        self._note(self.engine, events, *self.now)
         for event in events:
             self._report(event)
             self._snapshots.on_event(event)

@@ -51,6 +51,11 @@ class Lookout:
         """Frames that a newer one replaced before the detector came to them."""
         return self._waiting.dropped.get(self.name, 0)
 
+    @property
+    def has_frames_waiting(self) -> bool:
+        """Whether the detector that looks at it has not come to its end yet."""
+        return bool(self._waiting)
+
     def workers(self) -> Iterator[Worker]:
         """Its threads, to be started in this order; the last one gives the frames."""
         if self._record:

@@ -2,84 +2,101 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
 from smartcam import __version__
 from smartcam.config import Config
 from smartcam.detect.accelerator import AcceleratorState
 from smartcam.detect.model import ModelFile
 from smartcam.evidence.snapshots import Snapshots
-from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import (
     CameraHealth,
-    ConfigPayload,
     HealthPayload,
     InfoPayload,
     LinkHealth,
     ModelHealth,
     ModelInfo,
     OutboxHealth,
-    rfc3339,
 )
-from smartcam.mqtt.topics import Topics
-from smartcam.pipeline.eye import Eye
 from smartcam.pipeline.health import Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
 from smartcam.pipeline.lookout import Lookout
-from smartcam.pipeline.models import Models
+from smartcam.pipeline.reload import InForce
+from smartcam.pipeline.sensing import Sensing
+from smartcam.pipeline.uplink import Uplink
 from smartcam.rules.labels import expand
-from smartcam.service import notify
+from smartcam.service import notify, state_folder
+from smartcam.service.control import Answer
 from smartcam.workers import Alive, Worker
 
 TURN_S = 1.0
+MOST_RULES = 50
+"""In the near misses of one message."""
 
 
 class Spokesman:
-    """Looks at the parts of the daemon once a second, and tells what is worth telling."""
+    """Looks at the parts of the daemon once a second, and tells what is worth telling.
+
+    `workers` and `troubles` are asked at every turn: a reload replaces the ones, and the others come and go.
+    """
 
     def __init__(
         self,
-        config: Config,
-        models: Models,
-        topics: Topics,
-        link: Link,
+        in_force: Callable[[], InForce],
+        uplink: Uplink,
+        sensing: Sensing,
         *,
         outbox: MemoryOutbox,
-        lookouts: Mapping[str, Lookout],
-        eyes: Mapping[str, Eye],
-        workers: Sequence[Worker],
         snapshots: Snapshots,
+        workers: Callable[[], Iterable[Worker]],
+        near_misses: Counter[str],
+        troubles: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        self._config = config
-        self._models = models
-        self._topics = topics
-        self._link = link
+        self._in_force = in_force
+        self._uplink = uplink
+        self._sensing = sensing
         self._outbox = outbox
-        self._lookouts = lookouts
-        self._eyes = eyes
-        self._workers = workers
         self._snapshots = snapshots
+        self._workers = workers
+        self._near_misses = near_misses
+        self._troubles = troubles
         self._began = time.monotonic()
+
+    @property
+    def _config(self) -> Config:
+        return self._in_force().plan.config
+
+    def verbs(self) -> dict[str, Answer]:
+        """For the control socket."""
+        return {"status": lambda _: self.health().model_dump()}
 
     def run(self, alive: Alive) -> None:
         """The worker's loop."""
         teller = Teller(self._tell_health, self._config.mqtt.health_pause)
         time.sleep(TURN_S)  # In its first moment everything is still opening: nobody needs to be told.
         while alive():
-            self._link.publish_state(self._topics.info, self.info().encode())
+            self._uplink.publish_state(self._uplink.topics.info, self.info().encode())
             health = self.health()
+            teller.pause_s = self._config.mqtt.health_pause
             teller.look(health, time.monotonic())
             notify.status(in_a_line(health))
             time.sleep(TURN_S)
 
-    def tell_config(self, file: Path) -> None:
-        """That the configuration in `file` is in force."""
-        hash_ = hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.exists() else None
-        payload = ConfigPayload(ok=True, hash=hash_, loaded_at=rfc3339(time.time()))
-        self._link.publish_state(self._topics.config, payload.encode())
+    def tell_config(self) -> None:
+        """Which configuration is in force, and what is wrong with a newer one."""
+        self._uplink.publish_state(self._uplink.topics.config, self._in_force().payload.encode())
+
+    def tell_all(self) -> None:
+        """To a new connection, what is told only when it changes."""
+        self.tell_config()
+        self._tell_health(self.health())
+        for name, lookout in self._sensing.lookouts.items():
+            self.tell_camera(name, lookout.status.online)
+
+    def tell_camera(self, name: str, online: bool) -> None:
+        self._uplink.publish_state(self._uplink.topics.camera(name).status, "online" if online else "offline")
 
     def info(self) -> InfoPayload:
         """What this node is."""
@@ -102,14 +119,14 @@ class Spokesman:
     def health(self) -> HealthPayload:
         """How it is right now."""
         backlog = self._outbox.backlog
-        link = self._link.status
+        link = self._uplink.status
         return HealthPayload(
             node=self._config.node.name,
             version=__version__,
             uptime_s=round(time.monotonic() - self._began, 1),
             clock_ok=clock_ok(),
             degraded=tuple(self._degraded()),
-            cameras={name: _camera_health(lookout) for name, lookout in self._lookouts.items()},
+            cameras={name: _camera_health(lookout) for name, lookout in self._sensing.lookouts.items()},
             models={name: self._model_health(name, state) for name, (_, state) in self._states().items()},
             mqtt=LinkHealth(
                 connected=link.connected,
@@ -127,16 +144,19 @@ class Spokesman:
             ),
             temperature_c=temperature_c(),
             memory_mib=self._memory_mib(),
-            disk_free_mib=disk_free_mib(Path(self._config.node.data or "/var/lib/smartcam")),
+            disk_free_mib=disk_free_mib(state_folder(self._config.node.data)),
+            near_misses=self._most_missed(),
         )
 
     def _states(self) -> dict[str, tuple[ModelFile, AcceleratorState]]:
         """Every model by its name: detectors as the configuration calls them, then those that take second looks."""
-        detectors = {name: (eye.detector.model, eye.detector.state) for name, eye in self._eyes.items()}
-        others = [classifier for eye in self._eyes.values() for classifier in eye.classifiers]
+        eyes = self._sensing.eyes
+        detectors = {name: (eye.detector.model, eye.detector.state) for name, eye in eyes.items()}
+        others = [classifier for eye in eyes.values() for classifier in eye.classifiers]
         return {other.model.name: (other.model, other.state) for other in others} | detectors
 
     def _model_health(self, name: str, state: AcceleratorState) -> ModelHealth:
+        eye = self._sensing.eyes.get(name)
         return ModelHealth(
             state=state.name,
             reason=state.reason or None,
@@ -144,15 +164,17 @@ class Spokesman:
             invoke_ms=None if state.invoke_ms is None else round(state.invoke_ms, 2),
             temperature_c=None if state.temperature_c is None else round(state.temperature_c, 1),
             restarts=state.restarts,
-            looks=self._eyes[name].looks if name in self._eyes else None,
+            looks=eye.looks if eye else None,
             pid=state.pid,
         )
 
     def _tell_health(self, health: HealthPayload) -> None:
-        self._link.publish_state(self._topics.health, health.encode(), qos=0)
+        self._uplink.publish_state(self._uplink.topics.health, health.encode(), qos=0)
 
     def _degraded(self) -> Iterator[str]:
-        for name, lookout in self._lookouts.items():
+        if trouble := self._in_force().trouble:
+            yield trouble
+        for name, lookout in self._sensing.lookouts.items():
             if not lookout.status.online:
                 yield f"camera {name}: {lookout.status.reason}"
             if (record := lookout.record_status) and not record.online:
@@ -162,11 +184,12 @@ class Spokesman:
                 yield f"model {name}: {state.reason or 'opening'}"
             elif state.degraded:
                 yield f"model {name}: {state.degraded}"
-        if not self._link.status.connected:
-            yield f"mqtt: {self._link.status.reason}"
+        if not self._uplink.status.connected:
+            yield f"mqtt: {self._uplink.status.reason}"
         if dropped := self._snapshots.dropped:
             yield f"evidence: {dropped} pictures were given up, because more were asked for than could be made"
-        for worker in self._workers:
+        yield from self._troubles()
+        for worker in self._workers():
             if worker.trouble:
                 yield f"{worker.name}: it fails and is run again: {worker.trouble}"
         if not clock_ok():
@@ -178,11 +201,15 @@ class Spokesman:
         sizes = [resident_mib(), *map(resident_mib, pids)]
         return round(sum(size for size in sizes if size), 1)
 
+    def _most_missed(self) -> dict[str, int]:
+        counted = self._near_misses.copy().most_common()
+        return dict([(rule, number) for rule, number in counted if rule in self._config.rule][:MOST_RULES])
+
     def _labels_of_rules(self) -> set[str]:
         labels: set[str] = set()
         for rule in self._config.rule.values():
-            named = expand(rule.see, self._config.group)
-            labels |= set(self._models.labels()) if named is None else named
+            named = expand((*rule.see, *rule.with_), self._config.group)
+            labels |= set(self._in_force().plan.models.labels()) if named is None else named
         return labels
 
 

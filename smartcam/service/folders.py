@@ -1,4 +1,4 @@
-"""The runtime folder: where a daemon puts what lives as long as it does, and where clients look for it."""
+"""The daemon's folders: for what lives as long as it does, where clients look for it, and for what must outlive it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from smartcam.errors import Unavailable
 
 SYSTEM = Path("/run/smartcam")
+STATE = Path("/var/lib/smartcam")
 
 
 def runtime_folder(configured: str | None = None) -> Path:
@@ -30,6 +31,25 @@ def runtime_folder(configured: str | None = None) -> Path:
     )
 
 
+def state_folder(configured: str | None = None, *, make: bool = False) -> Path:
+    """The folder for what must outlive a restart; with `make`, made if need be.
+
+    The configured one; else what systemd made ($STATE_DIRECTORY); else /var/lib/smartcam if it can be written to,
+    or the user's own. Where it cannot be written to after all, whoever writes there is told so.
+    """
+    if given := configured or os.environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        folder, own = Path(given), False
+    elif os.access(STATE if STATE.exists() else STATE.parent, os.W_OK | os.X_OK):
+        folder, own = STATE, False
+    else:
+        home = os.environ.get("XDG_STATE_HOME") or f"{os.environ.get('HOME', '')}/.local/state"
+        folder, own = Path(home) / "smartcam", True
+    if make:
+        # What was given may lie on a disk that is not mounted yet: its parents are not ours to make.
+        _made(folder, parents=own)
+    return folder
+
+
 def candidates(configured: str | None = None) -> Iterator[Path]:
     """The folders that a daemon of this machine may have chosen, the likeliest first."""
     if configured:
@@ -43,9 +63,9 @@ def candidates(configured: str | None = None) -> Iterator[Path]:
     yield Path(tempfile.gettempdir()) / f"smartcam-{os.getuid()}"
 
 
-def _made(folder: Path) -> bool:
+def _made(folder: Path, *, parents: bool = False) -> bool:
     try:
-        folder.mkdir(mode=0o755 if folder == SYSTEM else 0o700, exist_ok=True)
+        folder.mkdir(mode=0o755 if folder == SYSTEM else 0o700, exist_ok=True, parents=parents)
     except OSError:
         return False
     return os.access(folder, os.W_OK | os.X_OK) and trusted(folder)

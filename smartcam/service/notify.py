@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 TIMEOUT_S = 1.0
 """A service manager that is busy or stopped must not hold the daemon up."""
 
 
-def ready(status: str) -> bool:
-    """Start-up is over. As all of these, returns whether anybody was told."""
-    return _send("READY=1", _status(status))
+def ready(status: str = "") -> bool:
+    """Start-up or a reload is over. As all of these, returns whether anybody was told."""
+    return _send("READY=1", *([_status(status)] if status else []))
+
+
+def reloading() -> bool:
+    """A reload has begun; `ready` ends it."""
+    return _send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def status(text: str) -> bool:

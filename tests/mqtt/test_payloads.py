@@ -55,6 +55,15 @@ def test_what_is_unknown_is_absent() -> None:
     assert "model" not in told
 
 
+def test_an_event_says_its_message_and_that_it_is_a_test_only_where_there_is_something_to_say() -> None:
+    said = event(message="ein Reh an der Tränke", test=True, label="")
+    told = json.loads(event_message(TOPICS, said, n=1, clock_ok=True).payload)
+    assert (told["message"], told["test"], "label" in told) == ("ein Reh an der Tränke", True, False)
+    plain = json.loads(event_message(TOPICS, event(), n=1, clock_ok=True).payload)
+    assert "message" not in plain
+    assert "test" not in plain
+
+
 @pytest.mark.parametrize(("level", "kind"), [("alert", "alert"), ("event", "event"), ("info", "event")])
 def test_alerts_go_first_and_all_else_is_an_event(level: str, kind: str) -> None:
     assert event_message(TOPICS, event(level=level), n=1, clock_ok=True).kind == kind
@@ -135,7 +144,14 @@ def test_payloads_read_back_as_what_they_were() -> None:
     config = ConfigPayload(ok=False, errors=(ConfigProblem(file="a.toml", line=7, key="rule.x", message="no"),))
     info = InfoPayload(node="n", version="1", models=(ModelInfo(name="m"),), cameras=("c",), labels=("cat",))
     health = HealthPayload(
-        node="n", version="1", uptime_s=1.0, clock_ok=True, degraded=("the camera is away",), cameras={}, models={}
+        node="n",
+        version="1",
+        uptime_s=1.0,
+        clock_ok=True,
+        degraded=("the camera is away",),
+        cameras={},
+        models={},
+        near_misses={"herd": 3},
     )
     for payload in (config, info, health):
         assert type(payload).model_validate_json(payload.encode()) == payload

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from smartcam.config import Camera, Mqtt, parse
-from smartcam.detect.accelerator import Accelerator
-from smartcam.detect.detector import Detector
+from smartcam.config.problems import Problem
+from smartcam.config.sources import Sources
 from smartcam.evidence.snapshots import Snapshots
-from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import CameraHealth, HealthPayload, LinkHealth, ModelHealth
-from smartcam.mqtt.topics import Topics
-from smartcam.pipeline.eye import Eye
 from smartcam.pipeline.health import EVERY_S, Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
-from smartcam.pipeline.lookout import Lookout
-from smartcam.pipeline.models import Models
+from smartcam.pipeline.plan import Plan
+from smartcam.pipeline.reload import InForce
+from smartcam.pipeline.sensing import Sensing
 from smartcam.pipeline.spokesman import Spokesman, in_a_line
-from smartcam.workers import LatestFrames
+from smartcam.pipeline.uplink import Uplink
 from tests.commands import GOOD, furnish
 
 WELL = HealthPayload(
@@ -114,44 +113,42 @@ def test_room_is_that_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
 
 
 def test_what_is_not_as_it_should_be_is_a_sentence_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of a daemon that was not started yet: nothing is as it should be."""
+    """Parts of a daemon that never came to work: no camera is there, and no broker was asked for."""
     monkeypatch.chdir(furnish(tmp_path))
-    settings = parse(GOOD)
-    models = Models.find(settings)
-    waiting = LatestFrames()
-    lookouts = {
-        name: Lookout(name, Camera(source="-"), waiting, on_status=lambda *_: None, on_tick=lambda *_: None)
-        for name in settings.camera
-    }
-    eye = Eye(Detector(models.files["tiny"], Accelerator(models.files["tiny"])), settings.camera, lambda _: None)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    rules = "".join(f'[rule.r{n}]\nsee = "person"\n' for n in range(60))
+    plan = Plan.of(Sources("smartcam.toml", {"smartcam.toml": GOOD.replace("clip.mp4", "nowhere.mp4") + rules}))
+    in_force = InForce(plan, (Problem("smartcam.toml", 7, "rule.x.zone", "no such zone"),), 1e9)
     outbox = MemoryOutbox(2**20)
-    link = Link(Mqtt(), "ridge1", outbox=outbox, kinds=("alert", "event"))
-    spokesman = Spokesman(
-        settings,
-        models,
-        Topics("ridge1"),
-        link,
-        outbox=outbox,
-        lookouts=lookouts,
-        eyes={"tiny": eye},
-        workers=[],
-        snapshots=Snapshots(settings, lambda *_: None),
-    )
-    monkeypatch.setattr(time, "time", lambda: 86_400.0)
+    with Sensing(lambda _: None, lambda *_: None, lambda _: None) as sensing:
+        spokesman = Spokesman(
+            lambda: in_force,
+            Uplink(plan.config, outbox, lambda *_: None),
+            sensing,
+            outbox=outbox,
+            snapshots=Snapshots(plan.config, lambda *_: None),
+            workers=lambda: sensing.workers,
+            near_misses=Counter({f"r{n}": n for n in range(60)} | {"removed": 99}),
+            troubles=lambda: ["cannot write the memory"],
+        )
+        sensing.renew(plan)
+        monkeypatch.setattr(time, "time", lambda: 86_400.0)
+        until = time.monotonic() + 10
+        while "opened yet" in str(health := spokesman.health()) or "opening" in str(health):
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
-    health = spokesman.health()
-
-    assert health.degraded == (
-        "camera front: not opened yet",
-        "camera back: not opened yet",
-        "model tiny: opening",
-        "mqtt: not connected yet",
-        "clock: not set since power came on",
-    )
+    broken, front, back, *rest = health.degraded
+    assert re.match(r"configuration broken since ..:..: smartcam.toml:7: rule.x.zone: no such zone; the last", broken)
+    assert front.startswith("camera front: ")
+    assert back.startswith("camera back: ")
+    assert "no such file" in front
+    assert rest == ["mqtt: not connected yet", "cannot write the memory", "clock: not set since power came on"]
     assert not health.clock_ok
-    assert health.models["tiny"].state == "opening"
+    assert health.models["tiny"].state == "ready"
+    assert list(health.near_misses.items()) == [(f"r{n}", n) for n in range(59, 9, -1)]
     assert spokesman.info().labels == ("person",)
-    assert in_a_line(health) == "0 of 2 cameras, 0.0 fps, outbox 0; degraded: camera front: not opened yet"
+    assert in_a_line(health) == f"0 of 2 cameras, 0.0 fps, outbox 0; degraded: {broken}"
 
 
 def test_one_line_says_what_the_daemon_does() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,17 @@ def test_the_manager_hears_of_status_shutdown_and_the_watchdog(manager: socket.s
     assert notify.feed_watchdog()
     assert notify.stopping()
     assert [manager.recv(4096) for _ in range(3)] == [b"STATUS=front is offline", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_the_manager_hears_that_a_reload_has_begun_and_when(manager: socket.socket) -> None:
+    before = time.monotonic_ns() // 1000
+    assert notify.reloading()
+    assert notify.ready()
+    begun, over = manager.recv(4096).decode(), manager.recv(4096)
+    state, moment = begun.split("\nMONOTONIC_USEC=")
+    assert state == "RELOADING=1"
+    assert before <= int(moment) <= time.monotonic_ns() // 1000
+    assert over == b"READY=1"
 
 
 def test_a_status_cannot_smuggle_in_another_assignment(manager: socket.socket) -> None:

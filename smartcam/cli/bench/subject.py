@@ -79,7 +79,9 @@ def daemon(config: str) -> Iterator[Subject]:
         file = Path(folder) / "smartcam.toml"
         file.write_text(config)
         command = [sys.executable, "-m", "smartcam", "run", "-c", str(file)]
-        with subprocess.Popen(command, env={**os.environ, "RUNTIME_DIRECTORY": folder}) as process:
+        with subprocess.Popen(
+            command, env={**os.environ, "RUNTIME_DIRECTORY": folder, "STATE_DIRECTORY": folder}
+        ) as process:
             try:
                 subject = Subject(process, socket_path(folder))
                 subject.wait_until_it_looks()

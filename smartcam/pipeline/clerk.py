@@ -1,0 +1,61 @@
+"""What is noted after each turn of the judge: the alarm's changes, near misses, and the memory that is to be kept."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from smartcam.data import Event
+from smartcam.rules.engine import Engine
+from smartcam.rules.memory import kept
+
+EVERY_S = 5 * 60.0
+"""How much of what the rules merely saw a power cut may take: it is no event, and cards wear out."""
+REST = 4.0
+"""To write the memory down takes the judge's time: at most one part of so many."""
+
+
+class Clerk:
+    """Used by the judge's thread. `keep` gets the memory after each start and end of an event and each change of the
+    alarm, and every `EVERY_S` if anything changed; `on_alarm` whether it is armed, and the mode. Neither may wait."""
+
+    def __init__(self, keep: Callable[[bytes], None], on_alarm: Callable[[bool, str], None]) -> None:
+        self.near_misses: Counter[str] = Counter()
+        """By rule, since the start."""
+        self.alarm: tuple[bool, str] | None = None
+        self._keep = keep
+        self._on_alarm = on_alarm
+        self._due = True  # Once at the start: whether it can be kept at all is better known then.
+        self._looked_at = time.monotonic()
+        self._seen = 0
+        """What the memory was then, as a hash."""
+        self._rests_until = 0.0
+
+    def note(self, engine: Engine, events: Sequence[Event], at: float, wall: float) -> None:
+        """Look at what the rules have come to, at the time `at` of their last scene."""
+        self._due |= any(event.phase != "update" for event in events)
+        while engine.misses:
+            miss = engine.misses.popleft()
+            self.near_misses[miss.rule] += not miss.held_back
+        if (alarm := (engine.alarm.armed, engine.alarm.mode)) != self.alarm:
+            self._due = True
+            self.alarm = alarm
+            self._on_alarm(*alarm)
+        now = time.monotonic()
+        if now - self._looked_at >= EVERY_S:
+            self._looked_at = now
+            self._due |= self._has_changed(engine)
+        if self._due and now >= self._rests_until:
+            self.write_down(engine, at, wall)
+
+    def write_down(self, engine: Engine, at: float, wall: float) -> None:
+        """Whether or not it is due."""
+        began = time.monotonic()
+        self._keep(kept(engine.memory, at, wall))
+        self._due = False
+        self._rests_until = began + REST * (time.monotonic() - began)
+
+    def _has_changed(self, engine: Engine) -> bool:
+        before, self._seen = self._seen, hash(engine.memory.to_json())
+        return self._seen != before

@@ -1,0 +1,31 @@
+"""Files that are whole whenever the power fails: the old one, or the new one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Put `data` in the place of the file: once this returns it is on the disk. Readers never see half of it.
+
+    The file belongs to the owner of its folder, also when root writes it: what a service keeps must stay its own after
+    somebody ran it by hand.
+
+    Raises OSError.
+    """
+    part = path.with_name(f".{path.name}.part")
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with open(part, "wb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, mode)) as file:
+            os.fchmod(file.fileno(), mode)
+            if os.geteuid() == 0:
+                owner = os.fstat(folder)
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
