@@ -13,7 +13,24 @@ from typing import Annotated
 import typer
 
 from smartcam import __version__
-from smartcam.cli import bench, check, demo, detect, devices, doctor, models, replay, run, status, watch
+from smartcam.cli import (
+    alarm,
+    bench,
+    check,
+    demo,
+    detect,
+    devices,
+    doctor,
+    edit,
+    fire,
+    models,
+    replay,
+    rules,
+    run,
+    status,
+    watch,
+    zones,
+)
 from smartcam.errors import SmartcamError
 
 app = typer.Typer(
@@ -23,8 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, status, devices, doctor, check, detect, replay, watch, demo):
+for module in (run, status, devices, doctor, check, edit, rules, alarm, fire, detect, replay, watch, demo):
     module.add_to(app)
+app.add_typer(zones.app, name="zones")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 

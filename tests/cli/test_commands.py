@@ -169,7 +169,13 @@ def test_a_model_that_was_not_fetched_tells_how_to_get_it(place: Path, tmp_path:
 
 def test_a_good_configuration_is_called_good(place: Path) -> None:
     done = smartcam("check", "good.toml", at=place)
-    assert (done.code, done.out, done.err) == (0, "good.toml: good: 2 cameras, 2 rules\n", "")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        "good.toml: good: 2 cameras, 2 rules\n"
+        "visitor: a person on any camera → alert, snapshot\n"
+        "behind: a person on back → event\n"
+        "cameras: front, back\n"
+    )
     assert smartcam("check", "good.toml", "--json", at=place).objects[0]["ok"] is True
 
 
