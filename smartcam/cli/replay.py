@@ -1,19 +1,28 @@
-"""`smartcam replay`: the same rules on a recording."""
+"""`smartcam replay`: the same rules on a recording, and what other rules would make of it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import shutil
+import sys
+import zoneinfo
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smartcam.cli.output import DEFAULT_CONFIG, ENV_CONFIG, JsonOption, log_as_sentences
-from smartcam.cli.watch import Lines, keep
+from smartcam.cli.output import DEFAULT_CONFIG, ENV_CONFIG, JsonOption, log_as_sentences, out
+from smartcam.cli.watch import STYLES, keep
 
 if TYPE_CHECKING:
-    from smartcam.config import Config
-    from smartcam.data import Message, Scene
+    from smartcam.config import Config, Site
+    from smartcam.data import Event, Message, Scene
+    from smartcam.pipeline.replay import Replay, Rules
+    from smartcam.pipeline.timeline import Line
+
+LINES = {"title": "bold", "dim": "dim", "fired": "green", "silent": "", "added": "green", "removed": "red"}
+"""Colours are for those who see them: the words and marks say it all."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,10 +40,22 @@ def replay(
     rules: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take rules, zones and groups from this file instead.")
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OLD [NEW]",
+            help="What the rules in NEW.toml, or else the present ones, add to those in OLD and take away.",
+        ),
+    ] = None,
     camera: Annotated[str | None, typer.Option(help="Play it as this camera; by default the first.")] = None,
     at: Annotated[
-        str, typer.Option(metavar="TIME", help="When it begins; in UTC, if it does not say.")
-    ] = "2000-01-01 12:00:00",
+        str | None,
+        typer.Option(
+            metavar="TIME", help='Pretend that it begins then, by the local time of the site: "2026-06-21 23:30".'
+        ),
+    ] = None,
+    armed: Annotated[bool | None, typer.Option("--armed/--disarmed", help="Pretend that.")] = None,
+    mode: Annotated[str | None, typer.Option(metavar="NAME", help="Pretend that this mode is set.")] = None,
     tracks: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write tracks as MOTChallenge rows; looks at every frame.")
     ] = None,
@@ -44,46 +65,94 @@ def replay(
     save: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the snapshots in this folder.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Play recordings through the same pipeline, every frame, and print the events.
+    """Play recordings through the same pipeline, every frame: which rule fires when, and why the others do not.
 
-    With --json, stdout is exactly what the daemon would publish on its event topic, one a line. The same
-    files give the same bytes.
+    What was seen in a recording is kept, so that other rules judge it in seconds. With --json, stdout is exactly what
+    the daemon would publish on its event topic, one a line; with --compare, an object for each change. The same files
+    give the same bytes.
     """
+    from smartcam.pipeline.replay import EPOCH, Pretence, Replay
+
+    log_as_sentences()
+    if compare and (tracks or detections or save):
+        raise typer.BadParameter(
+            "it compares events: leave --tracks, --detections and --save out", param_hint="--compare"
+        )
+    clips, new = _parted(clips, compare, rules)
+    present = _rules(config, new)
+    zone = _zone(present.config.site)
+    player = Replay(
+        present,
+        _camera(present.config, camera),
+        Pretence(EPOCH if at is None else _unix(at, zone), armed, mode),
+        look_at_all=bool(tracks or detections),
+    )
+    if compare:
+        _compare(player, clips, _rules(config, compare), json)
+    else:
+        _run(player, clips, _Printer(save, json, zone, player.pretence.wall_start), tracks, detections)
+
+
+def _run(player: Replay, clips: list[Path], printer: _Printer, tracks: Path | None, detections: Path | None) -> None:
     from smartcam.pipeline.mot import MotWriter
-    from smartcam.pipeline.replay import Replay
+    from smartcam.pipeline.timeline import marks_for, timeline
 
     if (tracks or detections) and len(clips) > 1:
         raise typer.BadParameter("frames are numbered within one clip: give one", param_hint="--tracks, --detections")
-    log_as_sentences()
-    settings, rules_file = _settings(config, rules)
-    player = Replay(
-        settings,
-        rules_file,
-        _camera(settings, camera),
-        wall_start=_unix(at),
-        look_at_all=bool(tracks or detections),
-    )
-    printer = _Printer(save, json)
     with MotWriter(tracks, detections) as writer:
 
         def see(scene: Scene) -> None:
-            printer.now = scene.wall
+            printer.at = scene.at
             writer.write(scene)
 
-        player.run(clips, tell=printer, see=see, pictures=save is not None)
+        stories = player.run(clips, tell=printer.tell, hear=printer.hear, see=see, pictures=printer.save is not None)
+        for story in stories:
+            if not printer.json:
+                _print(
+                    timeline(story, columns=_columns(), marks=marks_for(sys.stdout.encoding), zone=printer.zone),
+                    apart=bool(story.firings),
+                )
 
 
-def _settings(config: Path | None, rules: Path | None) -> tuple[Config, Path | None]:
+def _compare(player: Replay, clips: list[Path], old: Rules, json: bool) -> None:
+    from smartcam.pipeline.compare import as_json, compare, lines, total
+
+    comparisons = []
+    for before, now in player.compare(clips, old):
+        comparison = compare(before, now)
+        comparisons.append(comparison)
+        if json:
+            for change in comparison.changes:
+                print(as_json(change, now), flush=True)
+        else:
+            _print(lines(comparison, now.clip, _columns()))
+    if len(clips) > 1 and not json:
+        _print(lines(total(comparisons), f"{len(clips)} clips", _columns(), changes=False))
+
+
+def _parted(arguments: list[Path], compare: Path | None, rules: Path | None) -> tuple[list[Path], Path | None]:
+    """The recordings, and the file with the present rules: with --compare it may stand among them as NEW.toml."""
+    named = [path for path in arguments if path.suffix == ".toml"] if compare else []
+    if len(named) + bool(rules) > 1:
+        raise typer.BadParameter("give one NEW file of rules", param_hint="--compare")
+    clips = [path for path in arguments if path not in named]
+    if not clips:
+        raise typer.BadParameter("give a recording too", param_hint="CLIPS")
+    return clips, named[0] if named else rules
+
+
+def _rules(config: Path | None, rules: Path | None) -> Rules:
     """The configuration, and the file in which its rules stand."""
     from smartcam.config import load
     from smartcam.pipeline.defaults import rule_for_each_label
+    from smartcam.pipeline.replay import Rules
 
     if config or DEFAULT_CONFIG.exists():
         file = config or DEFAULT_CONFIG
-        return load(file, rules), rules or file
+        return Rules(load(file, rules), rules or file)
     if rules:
         raise typer.BadParameter("rules speak of cameras: give their configuration too, with -c", param_hint="--rules")
-    return rule_for_each_label(), None
+    return Rules(rule_for_each_label(), None)
 
 
 def _camera(settings: Config, wanted: str | None) -> str:
@@ -92,32 +161,84 @@ def _camera(settings: Config, wanted: str | None) -> str:
     return wanted or next(iter(settings.camera))
 
 
-def _unix(at: str) -> float:
+def _zone(site: Site) -> tzinfo | None:
+    """The site's; None is the machine's, also where there is no time zone database."""
+    try:
+        return zoneinfo.ZoneInfo(site.timezone) if site.timezone else None
+    except (zoneinfo.ZoneInfoNotFoundError, OSError):
+        return None
+
+
+def _unix(at: str, zone: tzinfo | None) -> float:
     try:
         time = datetime.fromisoformat(at)
     except ValueError:
         raise typer.BadParameter(f"{at!r} is no time: write 2026-06-21 23:30", param_hint="--at") from None
     if not 1970 < time.year < 9999:
         raise typer.BadParameter(f"{at!r} is not between the years 1971 and 9998", param_hint="--at")
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=zone)).timestamp()
+
+
+def _columns() -> int:
+    """The terminal's width, or $COLUMNS, or 80."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _print(lines: Iterable[Line], *, apart: bool = True) -> None:
+    """Lines, with a free one before them where they stand apart from others."""
+    from rich.text import Text
+
+    console = out()
+    if apart:
+        console.print()
+    for line in lines:
+        console.print(Text(line.text, style=LINES[line.style]))
 
 
 class _Printer:
-    """Prints events and keeps pictures, as a subscriber would."""
+    """Prints events as they come, and keeps pictures as a subscriber would."""
 
-    def __init__(self, save: Path | None, json: bool) -> None:
-        self.now = 0.0
-        """Unix seconds, in the recording's time."""
-        self._save = save
-        self._json = json
-        self._lines = Lines(UTC)
+    def __init__(self, save: Path | None, json: bool, zone: tzinfo | None, wall_start: float) -> None:
+        self.save = save
+        self.json = json
+        self.zone = zone
+        self.at = 0.0
+        """Seconds since the recording's start."""
+        self._wall_start = wall_start
+        self._console = out()
 
-    def __call__(self, message: Message) -> None:
+    def tell(self, message: Message) -> None:
+        """What the daemon would publish."""
         from smartcam.mqtt.subscriber import Received
 
-        received = Received(message.topic, message.payload, retained=False, at=self.now)
-        saved = keep(received, self._save) if self._save else None
-        if self._json and message.topic.endswith("/event"):
+        received = Received(message.topic, message.payload, retained=False, at=self._wall_start + self.at)
+        saved = keep(received, self.save) if self.save else None
+        if self.json and message.topic.endswith("/event"):
             print(message.payload.decode(), flush=True)
-        elif not self._json and (saved or message.topic.endswith("/event")):
-            self._lines(received, saved)
+        elif not self.json and saved:
+            self._line(f"saved as {saved}", "dim")
+
+    def hear(self, event: Event) -> None:
+        """The same for people."""
+        if not self.json:
+            self._line(_sentence(event), STYLES.get(event.level, ""))
+
+    def _line(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        from smartcam.pipeline.timeline import clock
+
+        wall = datetime.fromtimestamp(self._wall_start + self.at, self.zone)
+        self._console.print(Text(f"{clock(self.at):>5}  {wall:%H:%M:%S}  {text}", style=style))
+
+
+def _sentence(event: Event) -> str:
+    """``yard-intruder start: 1 person 0.87 in yard (person seen with score 0.87; in zone yard)``"""
+    what = f"{event.count} {event.label} {event.score:.2f}" if event.label else ""
+    kind = f" ({event.sublabel})" if event.sublabel else ""
+    where = f" in {', '.join(event.zones)}" if event.zones else ""
+    seen = f": {what}{kind}{where}" if what else ""
+    said = f' "{event.message}"' if event.message else ""
+    why = f" ({'; '.join(event.reasons)})" if event.phase == "start" and event.reasons else ""
+    lasted = f", for {event.end - event.start:.0f} s" if event.end is not None else ""
+    return f"{event.rule} {event.phase}{seen}{lasted}{said}{why}"

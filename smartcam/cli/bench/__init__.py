@@ -13,6 +13,7 @@ import typer
 from smartcam.cli.bench.accelerators import failover, handover
 from smartcam.cli.bench.measuring import broker, tell
 from smartcam.cli.bench.models import models
+from smartcam.cli.bench.rules import rules
 from smartcam.cli.output import JsonOption, progress_bars
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ layout = "postprocess"
 """
 
 
-for command in (models, handover, failover):
+for command in (models, handover, failover, rules):
     app.command()(command)
 
 
@@ -63,6 +64,7 @@ def bench(context: typer.Context, json: JsonOption = False) -> None:
         pipeline(invoke_ms=10, json=json)
         pipeline(invoke_ms=5, size="360p", json=json)
         handover(json=json)
+        rules(json=json)
 
 
 @app.command()
