@@ -113,7 +113,9 @@ class Engine:
         """A test event of this rule, start and end. Raises SmartcamError where there is no such rule or camera."""
         rule = self.config.rule.get(name)
         if rule is None:
-            raise SmartcamError(f'no rule "{name}"{closest(name, self.config.rule)}')
+            raise SmartcamError(
+                f'no rule "{name}"{closest(name, self.config.rule)}; there are {", ".join(self.config.rule)}'
+            )
         cameras = self.config.cameras_of(rule)
         if camera and camera not in cameras:
             raise SmartcamError(f'the rule "{name}" is not on camera "{camera}": it is on {", ".join(cameras)}')

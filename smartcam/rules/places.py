@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from smartcam.config import Line, Zone
@@ -86,9 +86,10 @@ class Places:
         """The zones that the track is in, as last seen."""
         return self._memory.stands[track_id].now
 
-    def settled(self, track_ids: Iterable[int]) -> tuple[str, ...]:
+    def settled(self, track_ids: Sequence[int]) -> tuple[str, ...]:
         """The zones that any of these tracks is in or has only just left, in the configuration's order."""
-        settled = [zone for track_id in track_ids for zone in self._memory.stands[track_id].zones]
+        stands = self._memory.stands
+        settled = [zone for track_id in track_ids for zone in stands[track_id].zones]
         return tuple(settled) if len(settled) < 2 else tuple([zone for zone in self._zones if zone in settled])
 
     def crossed(self, track_id: int, line: str) -> Way | None:

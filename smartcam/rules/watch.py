@@ -141,19 +141,23 @@ class Watch:
         """The event as it stands with these."""
         firing.tracks = tuple([stay.track for stay in members])
         firing.zones = look.settled(firing.tracks)
-        firing.named = best_named(firing.tracks, firing.named)
-        joined = []
+        joined, are_named = [], firing.named is not None
         score, dwell_s, matched_at = firing.score, firing.dwell_s, firing.matched_at
         for stay in members:
-            if stay.track.id not in firing.members:
-                joined.append(stay.track)
-            score = max(score, stay.track.score)
+            track = stay.track
+            if track.id not in firing.members:
+                joined.append(track)
+            if track.sublabel:
+                are_named = True
+            score = max(score, track.score)
             dwell_s = max(dwell_s, stay.match.lasted_s)
             matched_at = max(matched_at, stay.match.last_at)
         if not self._matching.needs_tracks:
             matched_at = max(firing.matched_at, self.state.matches.number.last_at)
             dwell_s = dwell_s if members else max(dwell_s, self.state.matches.number.lasted_s)
         firing.score, firing.dwell_s, firing.matched_at = score, dwell_s, matched_at
+        if are_named:
+            firing.named = best_named(firing.tracks, firing.named)
         self._remember(firing, look, joined)
         firing.went_on_at = look.at
 

@@ -151,7 +151,7 @@ def test_a_test_event_is_marked_and_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("rule", "camera", "sentence"),
     [
-        ("r00", None, 'no rule "r00" (did you mean "r0"?)'),
+        ("r00", None, 'no rule "r00" (did you mean "r0"?); there are r0'),
         ("r0", "back", 'the rule "r0" is not on camera "back": it is on front'),
     ],
 )
