@@ -55,10 +55,10 @@ class Ran(NamedTuple):
 
     @property
     def sentences(self) -> list[str]:
-        """What stderr says, without the name of the program."""
+        """What stderr says, without the name of the program before each line."""
         assert "Traceback" not in self.err
         assert self.err.startswith("smartcam: ") or not self.err
-        return self.err.removeprefix("smartcam: ").splitlines()
+        return [line.removeprefix("smartcam: ") for line in self.err.splitlines()]
 
 
 def smartcam(*arguments: str | Path, at: Path, **variables: str) -> Ran:

@@ -63,11 +63,12 @@ def smartcam(
 
 
 def main() -> None:
-    """The console script: one sentence and an exit code instead of a traceback."""
+    """The console script: a sentence, or one for each problem, and an exit code instead of a traceback."""
     try:
         app()
     except SmartcamError as error:
-        print(f"smartcam: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"smartcam: {line}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         # The reader of our stdout has gone (`| head`): end quietly, also when Python flushes at exit.

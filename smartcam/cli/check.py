@@ -69,14 +69,12 @@ def understood(sources: Sources) -> tuple[Config, list[str]]:
     """What these files mean, and what of them could not be checked. Raises BadConfig."""
     from smartcam.config.files import understand
     from smartcam.errors import Unavailable
-    from smartcam.pipeline.models import Models, check_labels
+    from smartcam.pipeline import plan
 
-    config = understand(sources)
     try:
-        check_labels(config, Models.find(config), sources)
+        return plan.understood(sources)[0], []
     except Unavailable as error:
-        return config, [f"the labels of its rules are not checked: {error}"]
-    return config, []
+        return understand(sources), [f"the labels of its rules are not checked: {error}"]
 
 
 def _around(config: Config) -> Iterator[str]:

@@ -25,11 +25,14 @@ class Desk:
     before: bytes | None
     """What was in it; None where it is new."""
     begun: bytes
-    """What the copy was at first."""
+    """That, or else a template: a copy that is still the same is no change."""
+    resumed: bool
+    """Whether the copy began as the rejected one."""
 
     @classmethod
-    def laid(cls, main: Path, file: Path, template: str) -> Desk:
-        """Put a copy there, of the file or, where there is none, of a template.
+    def laid(cls, main: Path, file: Path, template: str, *, resume: bool = False) -> Desk:
+        """Put a copy there, of the file or, where there is none, of a template; to `resume` is to take the copy that
+        was rejected.
 
         Raises:
             BadConfig: there is no main file.
@@ -39,8 +42,9 @@ class Desk:
             raise BadConfig(f"{main}: there is no such file: write one from config.example.toml")
         try:
             before = _bytes(file)
-            desk = cls(main, file, Path(tempfile.mkdtemp(prefix="smartcam-edit-")), before, before or template.encode())
-            desk._lay_out()
+            folder = Path(tempfile.mkdtemp(prefix="smartcam-edit-"))
+            desk = cls(main, file, folder, before, before or template.encode(), resume)
+            desk._lay_out(rejected(file).read_bytes() if resume else desk.begun)
         except OSError as error:
             raise SmartcamError(
                 f"{file} cannot be copied ({error.strerror}): do it as its owner, or as root"
@@ -73,31 +77,57 @@ class Desk:
 
     def installed(self) -> Sources:
         """Put the copy in the place of the file, whole, with the mode and the owner that the file has, or else the
-        main file; the links to a file are followed. Clears the desk, and gives what is now there.
+        main file; the links to a file are followed. Clears the desk as `discarded` does, and gives what is now there.
 
         Raises SmartcamError where that is not allowed, or there is no room.
         """
         place = self.file.resolve()
         try:
-            place.parent.mkdir(exist_ok=True)
-            _replace(place, self.copy.read_bytes(), (place if place.exists() else self.main).stat())
+            self._put(place)
         except OSError as error:
-            remedy = f"do it as its owner, or as root; your copy is {self.copy}"
+            remedy = f"do it as its owner, or as root; your copy is {self.kept()}"
             raise SmartcamError(f"{self.file} cannot be written ({error.strerror}): {remedy}") from error
-        self.cleared()
+        self.discarded()
         return read(self.main)
 
+    def kept(self) -> Path:
+        """Where the copy is from now on: beside the file, in the place of one that was rejected before, and hidden from
+        whoever reads the configuration. Clears the desk; where nothing can be written there, the copy stays on it.
+        """
+        place = rejected(self.file)
+        try:
+            self._put(place)
+        except OSError:
+            return self.copy
+        self.cleared()
+        return place
+
+    def discarded(self) -> None:
+        """Take everything away, with the rejected copy that this one began as."""
+        self.cleared()
+        if self.resumed:
+            rejected(self.file).unlink(missing_ok=True)
+
     def cleared(self) -> None:
-        """Take everything away."""
+        """Take everything away that is on the desk."""
         shutil.rmtree(self.folder)
 
-    def _lay_out(self) -> None:
+    def _put(self, place: Path) -> None:
+        place.parent.mkdir(exist_ok=True)
+        _replace(place, self.copy.read_bytes(), (self.file if self.file.exists() else self.main).stat())
+
+    def _lay_out(self, text: bytes) -> None:
         for name in FOLDERS:
             (self.folder / name).mkdir()
         drop_ins = (path for name in FOLDERS for path in (self.main.parent / name).glob("[!.]*.toml"))
         for path in {self.main, *drop_ins} - {self.file}:
             (self.folder / path.relative_to(self.main.parent)).symlink_to(path.resolve())
-        self.copy.write_bytes(self.begun)
+        self.copy.write_bytes(text)
+
+
+def rejected(file: Path) -> Path:
+    """Where a copy of this file is kept that was not good yet."""
+    return file.with_name(f".{file.stem}.rejected.toml")
 
 
 def _bytes(file: Path) -> bytes | None:

@@ -8,13 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from smartcam.cli.daemon import wait_until_in_force
+from smartcam.cli.daemon import clock, wait_until_in_force
 from smartcam.cli.output import DEFAULT_CONFIG, ConfigOption
 from smartcam.errors import BadConfig, SmartcamError, Unavailable
 
@@ -51,6 +52,22 @@ ZONES = """\
 """
 TEMPLATES = {"rules": RULES, "zones": ZONES}
 
+BAD = {
+    "e": "open the copy in the editor again",
+    "d": "throw the copy away; the file is as it was",
+    "k": "keep the copy beside the file, hidden, until you edit it again; the file is as it was",
+}
+OUTDATED = {
+    "o": "put your copy in the place of what somebody else wrote",
+    "k": "keep the copy beside the file, hidden, until you edit it again; the file is as they left it",
+}
+REJECTED = {
+    "y": "go on with that copy",
+    "d": "throw that copy away, and begin with the file",
+    "n": "begin with the file; that copy stays, until another one takes its place",
+}
+"""Answers, and what they do. The first is that of Enter, the last that of nobody."""
+
 
 class Part(StrEnum):
     """What may be edited."""
@@ -69,24 +86,43 @@ def edit(
     name: Annotated[str | None, typer.Argument(help="Which file of that folder, if there are several.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Edit the configuration: a copy in $EDITOR, which takes effect only if it is good."""
+    """Edit the configuration: a copy in $EDITOR, which takes effect only if it is good.
+
+    A copy that is not good yet can be kept; the next `edit` goes on with it.
+    """
     from smartcam.cli.desk import Desk
 
     file, editor = _file(config, part, name), _editor()
-    desk = Desk.laid(config, file, TEMPLATES.get(part, ""))
+    desk = Desk.laid(config, file, TEMPLATES.get(part, ""), resume=_goes_on_with_rejected(file))
     if not _edited(desk, editor):
-        desk.cleared()
+        desk.discarded()
         typer.echo(f"{file}: unchanged")
         return
     if (
         desk.is_outdated
-        and _choice("somebody else changed it meanwhile: [o]verwrite that, [k]eep the copy", "ok") == "k"
+        and _choice("somebody else changed it meanwhile: [o]verwrite that, [k]eep the copy", OUTDATED) == "k"
     ):
-        raise SmartcamError(f"{file} was changed meanwhile by somebody else, and stays; your copy is {desk.copy}")
+        raise SmartcamError(f"{file} was changed meanwhile by somebody else, and stays; your copy is {desk.kept()}")
     sources = desk.installed()
     typer.echo(f"{file}: good, and in its place")
     if told := wait_until_in_force(config, sources, PATIENCE_S):
         typer.echo(told)
+
+
+def _goes_on_with_rejected(file: Path) -> bool:
+    """Whether a person wants the copy back that was not good the last time."""
+    from smartcam.cli.desk import rejected
+
+    copy = rejected(file)
+    if not copy.exists():
+        return False
+    changed_since = file.exists() and file.stat().st_mtime > copy.stat().st_mtime
+    since = f" ({file.name} was changed since)" if changed_since else ""
+    there = f"there is a rejected copy of {clock(copy.stat().st_mtime)}{since}"
+    answer = _choice(f"{there}: go on with it? [Y]es, [n]o, [d]iscard it", REJECTED)
+    if answer == "d":
+        copy.unlink()
+    return answer == "y"
 
 
 def _edited(desk: Desk, editor: list[str]) -> bool:
@@ -103,24 +139,26 @@ def _edited(desk: Desk, editor: list[str]) -> bool:
         if not (wrong := desk.problems()):
             return True
         print("\n".join(wrong), file=sys.stderr)
-        match _choice("[E]dit again, [d]iscard, [k]eep the copy", "edk"):
+        match _choice("[E]dit again, [d]iscard, [k]eep the copy", BAD):
             case "d":
                 return False
             case "k":
-                raise BadConfig(f"{desk.file} is as it was; your copy, which is not good yet, is {desk.copy}")
+                raise BadConfig(f"{desk.file} is as it was; your copy, which is not good yet, is {desk.kept()}")
 
 
-def _choice(question: str, letters: str) -> str:
+def _choice(question: str, answers: Mapping[str, str]) -> str:
     """One of the letters, the first for nothing but Enter; the last where nobody can be asked, or he goes away."""
+    first, *_, last = answers
     if not sys.stdin.isatty():
-        return letters[-1]
+        return last
     while True:
         try:
-            answer = input(f"{question}: ").strip().lower()[:1] or letters[0]
+            answer = input(f"{question}: ").strip().lower()[:1] or first
         except (EOFError, KeyboardInterrupt):
-            return letters[-1]
-        if answer in letters:
+            return last
+        if answer in answers:
             return answer
+        print("\n".join(f"  {letter}: {does}" for letter, does in answers.items()), file=sys.stderr)
 
 
 def _open(editor: list[str], desk: Desk) -> None:
@@ -135,7 +173,7 @@ def _open(editor: list[str], desk: Desk) -> None:
 def _left(desk: Desk) -> str:
     """What a sentence says of the copy; one that nobody has changed goes."""
     if not desk.is_unchanged:
-        return f"; your copy is {desk.copy}"
+        return f"; your copy is {desk.kept()}"
     desk.cleared()
     return ""
 

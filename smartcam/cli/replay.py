@@ -18,6 +18,7 @@ from smartcam.cli.watch import STYLES, keep
 if TYPE_CHECKING:
     from smartcam.config import Config, Site
     from smartcam.data import Event, Message, Scene
+    from smartcam.pipeline.compare import Comparison
     from smartcam.pipeline.replay import Replay, Rules
     from smartcam.pipeline.timeline import Line
 
@@ -38,13 +39,13 @@ def replay(
         ),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take rules, zones and groups from this file instead.")
+        Path | None, typer.Option(metavar="FILE", help="Take rules, zones, lines and groups from this file instead.")
     ] = None,
     compare: Annotated[
         Path | None,
         typer.Option(
             metavar="OLD [NEW]",
-            help="What the rules in NEW.toml, or else the present ones, add to those in OLD and take away.",
+            help="Show what changes from the rules in OLD to those in NEW.toml, or else to the configuration's own.",
         ),
     ] = None,
     camera: Annotated[str | None, typer.Option(help="Play it as this camera; by default the first.")] = None,
@@ -54,7 +55,7 @@ def replay(
             metavar="TIME", help='Pretend that it begins then, by the local time of the site: "2026-06-21 23:30".'
         ),
     ] = None,
-    armed: Annotated[bool | None, typer.Option("--armed/--disarmed", help="Pretend that.")] = None,
+    armed: Annotated[bool | None, typer.Option("--armed/--disarmed", help="Pretend that the alarm is so.")] = None,
     mode: Annotated[str | None, typer.Option(metavar="NAME", help="Pretend that this mode is set.")] = None,
     tracks: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write tracks as MOTChallenge rows; looks at every frame.")
@@ -67,9 +68,11 @@ def replay(
 ) -> None:
     """Play recordings through the same pipeline, every frame: which rule fires when, and why the others do not.
 
-    What was seen in a recording is kept, so that other rules judge it in seconds. With --json, stdout is exactly what
-    the daemon would publish on its event topic, one a line; with --compare, an object for each change. The same files
-    give the same bytes.
+    What was seen in a recording is kept, so that other rules judge it in seconds.
+
+    --json prints what the daemon would publish on its event topic, one a line; with --compare, a line for each change.
+
+    The same files give the same bytes.
     """
     from smartcam.pipeline.replay import EPOCH, Pretence, Replay
 
@@ -88,12 +91,24 @@ def replay(
         look_at_all=bool(tracks or detections),
     )
     if compare:
-        _compare(player, clips, _rules(config, compare), json)
-    else:
-        _run(player, clips, _Printer(save, json, zone, player.pretence.wall_start), tracks, detections)
+        old = _rules(config, compare)
+        _compare(player, clips, old, _heading(old, present, is_own=new is None), json)
+        return
+    printer = _Printer(save, json, zone, player.pretence.wall_start)
+    _run(player, clips, printer, tracks, detections, invented=at is None)
+    if save and not printer.saved:
+        typer.echo(f"no snapshot is saved in {save}: {_why_none(player)}", err=True)
 
 
-def _run(player: Replay, clips: list[Path], printer: _Printer, tracks: Path | None, detections: Path | None) -> None:
+def _run(
+    player: Replay,
+    clips: list[Path],
+    printer: _Printer,
+    tracks: Path | None,
+    detections: Path | None,
+    *,
+    invented: bool,
+) -> None:
     from smartcam.pipeline.mot import MotWriter
     from smartcam.pipeline.timeline import marks_for, timeline
 
@@ -108,18 +123,43 @@ def _run(player: Replay, clips: list[Path], printer: _Printer, tracks: Path | No
         stories = player.run(clips, tell=printer.tell, hear=printer.hear, see=see, pictures=printer.save is not None)
         for story in stories:
             if not printer.json:
-                _print(
-                    timeline(story, columns=_columns(), marks=marks_for(sys.stdout.encoding), zone=printer.zone),
-                    apart=bool(story.firings),
-                )
+                marks = marks_for(sys.stdout.encoding)
+                lines = timeline(story, columns=_columns(), marks=marks, zone=printer.zone, invented=invented)
+                _print(lines, apart=bool(story.firings))
 
 
-def _compare(player: Replay, clips: list[Path], old: Rules, json: bool) -> None:
+def _why_none(player: Replay) -> str:
+    """Why no picture was sent."""
+    settings = player.rules.config
+    asking = [name for name, rule in settings.rule.items() if "snapshot" in rule.do]
+    if here := [name for name in asking if player.camera in settings.cameras_of(settings.rule[name])]:
+        return f"of the rules that send one, none fired ({', '.join(here)})"
+    where = f" on {player.camera}" if asking else ""
+    return f'no rule{where} sends one, as do = ["snapshot"] would'
+
+
+def _heading(old: Rules, new: Rules, *, is_own: bool) -> list[Line]:
+    """Which is which."""
+    from smartcam.pipeline.timeline import Line
+
+    return [
+        Line(f"old: {_named(old)}", "title"),
+        Line(f"new: {'the rules of ' if is_own else ''}{_named(new)}", "title"),
+    ]
+
+
+def _named(rules: Rules) -> str:
+    return f"{rules.file}{'' if rules.config.rule else ' (which has no rules)'}"
+
+
+def _compare(player: Replay, clips: list[Path], old: Rules, heading: list[Line], json: bool) -> None:
     from smartcam.pipeline.compare import as_json, compare, lines, total
 
-    comparisons = []
+    comparisons: list[Comparison] = []
     for before, now in player.compare(clips, old):
         comparison = compare(before, now)
+        if not comparisons and not json:
+            _print(heading, apart=False)
         comparisons.append(comparison)
         if json:
             for change in comparison.changes:
@@ -204,7 +244,11 @@ class _Printer:
         self.zone = zone
         self.at = 0.0
         """Seconds since the recording's start."""
+        self.saved = 0
+        """Pictures."""
         self._wall_start = wall_start
+        self._started: dict[str, float] = {}
+        """When each open event did, by its id."""
         self._console = out()
 
     def tell(self, message: Message) -> None:
@@ -213,6 +257,7 @@ class _Printer:
 
         received = Received(message.topic, message.payload, retained=False, at=self._wall_start + self.at)
         saved = keep(received, self.save) if self.save else None
+        self.saved += saved is not None
         if self.json and message.topic.endswith("/event"):
             print(message.payload.decode(), flush=True)
         elif not self.json and saved:
@@ -220,8 +265,12 @@ class _Printer:
 
     def hear(self, event: Event) -> None:
         """The same for people."""
+        if event.phase == "start":
+            self._started[event.id] = event.at
         if not self.json:
-            self._line(_sentence(event), STYLES.get(event.level, ""))
+            self._line(_sentence(event, self._started[event.id]), STYLES.get(event.level, ""))
+        if event.phase == "end":
+            del self._started[event.id]
 
     def _line(self, text: str, style: str) -> None:
         from rich.text import Text
@@ -232,13 +281,23 @@ class _Printer:
         self._console.print(Text(f"{clock(self.at):>5}  {wall:%H:%M:%S}  {text}", style=style))
 
 
-def _sentence(event: Event) -> str:
-    """``yard-intruder start: 1 person 0.87 in yard (person seen with score 0.87; in zone yard)``"""
+def _sentence(event: Event, start_at: float) -> str:
+    """``yard-intruder start: 1 person 0.87 in yard (person seen with score 0.87; in zone yard)``
+
+    An end is told when it is sure, which is later: so it says from when to when it was.
+    """
     what = f"{event.count} {event.label} {event.score:.2f}" if event.label else ""
     kind = f" ({event.sublabel})" if event.sublabel else ""
     where = f" in {', '.join(event.zones)}" if event.zones else ""
     seen = f": {what}{kind}{where}" if what else ""
     said = f' "{event.message}"' if event.message else ""
     why = f" ({'; '.join(event.reasons)})" if event.phase == "start" and event.reasons else ""
-    lasted = f", for {event.end - event.start:.0f} s" if event.end is not None else ""
+    lasted = f", {_lasted(start_at, event.end - event.start)}" if event.end is not None else ""
     return f"{event.rule} {event.phase}{seen}{lasted}{said}{why}"
+
+
+def _lasted(start_at: float, lasted_s: float) -> str:
+    """``0:01-0:05, 4 s``"""
+    from smartcam.pipeline.timeline import clock
+
+    return f"{clock(start_at)}-{clock(start_at + lasted_s)}, {lasted_s:.0f} s"

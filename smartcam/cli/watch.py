@@ -31,7 +31,10 @@ def add_to(app: typer.Typer) -> None:
 def command(
     node: Annotated[str, typer.Argument(help="The node to listen to; + is every one.")] = "+",
     config: Annotated[
-        Path | None, typer.Option("-c", "--config", envvar=ENV_CONFIG, metavar="FILE", help="Whose [mqtt] is used.")
+        Path | None,
+        typer.Option(
+            "-c", "--config", envvar=ENV_CONFIG, metavar="FILE", help="The configuration whose broker is used."
+        ),
     ] = None,
     broker: Annotated[str | None, typer.Option(metavar="URL", help="Another broker, without a password.")] = None,
     save: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep snapshots and clips there.")] = None,

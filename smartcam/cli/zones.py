@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Zones and lines: draw them on a camera's picture, list them.", no_args_is_help=True)
 QUALITY = 90
+JPEG = (".jpg", ".jpeg")
 
 
 @app.command()
@@ -41,12 +42,14 @@ def draw(
     from smartcam.evidence.snapshot import encode
 
     log_as_sentences()
+    file = file or Path(f"{camera}-zones.jpg")
+    if file.suffix.lower() not in JPEG:
+        raise typer.BadParameter(f"the picture is a JPEG: {file} must end in .jpg", param_hint="--out")
     settings = load(config)
     _is_there(camera, settings)
     zones = {name: zone for name, zone in settings.zone.items() if zone.camera == camera}
     lines = {name: line for name, line in settings.line.items() if line.camera == camera}
     drawing = chart(_picture(settings, camera, image).rgb(), zones, lines, _still_things(camera))
-    file = file or Path(f"{camera}-zones.jpg")
     try:
         file.write_bytes(encode(drawing, QUALITY))
     except OSError as error:

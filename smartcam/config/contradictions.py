@@ -64,6 +64,11 @@ class Contradictions:
         yield from self._of_places(rule, key)
         yield from self._labels(rule.see, (*key, "see"))
         yield from self._labels(rule.with_, (*key, "with"))
+        if ANY in rule.with_:
+            yield (
+                (*key, "with"),
+                f'"{ANY}" is everything, that of `see` too: write with what it should be, or take it out',
+            )
         yield from self._of_sun(rule.when, (*key, "when"))
         for which, words in (("only", rule.only), ("unless", rule.unless)):
             for word in words:
@@ -114,7 +119,7 @@ class Contradictions:
             yield key, f'no {kind} "{name}"{closest(name, known) or self._remedy(kind, name, known)}'
 
     def _labels(self, labels: Iterable[str], key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-        groups = self.names["group"]
+        groups = [group.lower() for group in self.names["group"]]
         for label in labels:
             if label.startswith("@") and label != ANY and label[1:] not in groups and "group" not in self.unsure:
                 near = closest(label, [f"@{group}" for group in groups] + [ANY])
@@ -124,7 +129,7 @@ class Contradictions:
                 )
 
     def _word(self, word: str, key: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-        known = (*ARMING, *self.names["mode"])
+        known = (*ARMING, *map(str.lower, self.names["mode"]))
         if word not in known and "mode" not in self.unsure:
             yield (
                 key,
@@ -136,7 +141,7 @@ class Contradictions:
         when = next((when for when in whens if when.needs_sun), None)
         if when and missing and "site" not in self.unsure:
             remedy = f"add {' and '.join(missing)} to [site]"
-            yield key, f'"{when}" follows the sun, which is another one at every place: {remedy}'
+            yield key, f'"{when}" follows the sun, which sets at another time in every place: {remedy}'
 
     def _remedy(self, kind: str, name: str, known: Collection[str]) -> str:
         replaced = (

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from smartcam.config.keys import is_table_of_sections, key_meant, keys_at, other_word, sections
 from smartcam.config.lines import KeyPath
+from smartcam.config.numbers import DEGREES, degrees_in, number_in
 from smartcam.config.sections import Config
-from smartcam.config.values import closest, shown
+from smartcam.config.slips import FALSE, TRUE
+from smartcam.config.values import closest, nearest, shown
 
 # What pydantic calls a wrong type → what TOML calls the right one.
 SHOULD_BE = {
@@ -41,32 +42,8 @@ PATTERNS = {
     "sha256": "write the 64 hexadecimal digits that `sha256sum FILE` prints",
     "compiled_sha256": "write the 64 hexadecimal digits that `sha256sum FILE` prints",
 }
-MEANT = {
-    "label": "see",
-    "labels": "see",
-    "object": "see",
-    "duration": "for",
-    "time": "when",
-    "schedule": "when",
-    "area": "zone",
-    "line": "crosses",
-    "direction": "toward",
-    "min_score": "score",
-    "threshold": "score",
-    "confidence": "score",
-    "priority": "level",
-    "action": "do",
-    "actions": "do",
-    "text": "message",
-    "disabled": "enabled",
-    "url": "source",
-    "polygon": "points",
-    "lat": "latitude",
-    "lon": "longitude",
-    "user": "username",
-    "password": "password_file",
-}
-"""Words that other programs have for a key of ours."""
+PICTURED = dict.fromkeys(("picture", "photo", "image", "pic", "snap"), "snapshot") | {"video": "clip"}
+"""Other words for what a rule may send."""
 MOST_LISTED = 24
 
 
@@ -75,8 +52,7 @@ def explain(detail: ErrorDetails) -> tuple[KeyPath, str]:
     path: KeyPath = tuple(part for part in detail["loc"] if part != "[key]")
     value, given, context = shown(detail["input"]), detail["input"], detail.get("ctx", {})
     if "points" in path[:-1] and path[0] in ("zone", "line"):
-        number = int(path[path.index("points") + 1]) + 1
-        return path[: path.index("points") + 1], f"point {number} is no point: write two numbers, like [0.25, 0.8]"
+        return _no_point(path, given)
     match detail["type"]:
         case "extra_forbidden":
             return path, _unknown(path, given)
@@ -101,9 +77,7 @@ def explain(detail: ErrorDetails) -> tuple[KeyPath, str]:
         case "wrong":
             return (*path, context["key"]), context["sentence"]
         case "literal_error":
-            choices = context["expected"].replace("'", '"')
-            meant = closest(value.strip('"'), re.findall(r'"([^"]*)"', choices))
-            return path, f"{value} is not one of {choices}{meant}"
+            return path, _not_among(context["expected"].replace("'", '"'), given)
         case "dict_type" | "model_type" if sentence := _no_section(path, given):
             return path[:1] if "has a name" in sentence else path, sentence
         case "tuple_type" if path[-1] == "then":
@@ -113,35 +87,51 @@ def explain(detail: ErrorDetails) -> tuple[KeyPath, str]:
     return path, f"{detail['msg'][0].lower()}{detail['msg'][1:]}, but it is {value}"
 
 
-def is_told(detail: ErrorDetails) -> bool:
-    """Whether an error is one of its own: pydantic counts what is wrong in itself as missing."""
-    return detail["type"] != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]
+def without_follow_ups(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Those that are mistakes of their own: what is wrong in itself, or misspelt, is not missing too."""
+    misspelt = {
+        (*each["loc"][:-1], key_meant(str(each["loc"][-1]), each["input"], keys_at(each["loc"][:-1])))
+        for each in errors
+        if each["type"] == "extra_forbidden"
+    }
+    return [
+        each
+        for each in errors
+        if (each["type"] != "missing" or each["loc"] not in misspelt)
+        and (each["type"] != "too_short" or len(each["input"]) < each["ctx"]["min_length"])
+    ]
 
 
 def section_meant(key: str) -> str:
     """The section that a misspelt one may be; empty where nothing is close."""
-    found = re.search(r'"(.*)"', closest(key, Config.model_fields))
-    return found[1] if found else ""
+    return nearest(key, Config.model_fields)
 
 
 def _unknown(path: KeyPath, given: Any) -> str:
     """About a key that there is none of."""
-    key, known = str(path[-1]), _keys_at(path[:-1])
-    homes = ", ".join(title for title, keys in _sections() if key in keys)
+    key, known = str(path[-1]), keys_at(path[:-1])
+    homes = ", ".join(title for title, keys in sections() if key in keys)
     if len(path) == 1 and isinstance(given, dict | list):
         return f"there is no section {shown(key)}{closest(key, known) or f'; there are {_listed(known)}'}"
     if len(path) == 1:
         return f"it stands above all sections: move it below {homes or closest(key, known) or 'one of them'}"
-    if MEANT.get(key) in known:
-        return f'there is no such key (did you mean "{MEANT[key]}"?)'
+    if ours := other_word(key, given, known):
+        return f"there is no such key (did you mean {_written(ours, key)}?)"
     if homes:
         return f"there is no such key here: it belongs to {homes}"
     return f"there is no such key{closest(key, known) or f'; there are {_listed(known)}'}"
 
 
+def _written(ours: str, key: str) -> str:
+    """Our key for what somebody wrote, with its value where that is another one too."""
+    if ours == "do" and key in PICTURED:
+        return 'do = ["snapshot"]'
+    return f'"{ours}"'
+
+
 def _no_section(path: KeyPath, given: Any) -> str:
     """About something else where a section should be; empty where that is no section of ours."""
-    name, named = str(path[0]), _is_table_of_sections(str(path[0]))
+    name, named = str(path[0]), is_table_of_sections(str(path[0]))
     if isinstance(given, list) and all(isinstance(each, dict) for each in given) and len(path) <= 2:
         title = f"{name}.NAME" if named and len(path) == 1 else ".".join(map(str, path))
         return f"a section stands in single brackets: write [{title}]"
@@ -158,11 +148,42 @@ def _as_such(path: KeyPath, kind: str, given: Any) -> str:
     """How a value is written that is meant for another type."""
     if path[-1] == "points":
         return f": write {EXAMPLES['points']}"
+    if kind in ("float_type", "int_type") and isinstance(given, str):
+        return _as_a_number(path, given)
     if kind == "tuple_type" and isinstance(given, str | int | float):
         return f": write [{shown(given)}]"
     if kind == "string_type" and isinstance(given, datetime.date | datetime.time):
         return f': write "{given}"'
+    if kind.startswith("bool_") and isinstance(given, str) and given.strip().lower() in (*TRUE, *FALSE):
+        return f": write {str(given.strip().lower() in TRUE).lower()}, without quotes"
     return ": write { boxes = true }" if kind == "model_type" and isinstance(given, bool) else ""
+
+
+def _as_a_number(path: KeyPath, given: str) -> str:
+    if number := number_in(given) or (degrees_in(given) if path[-1] in DEGREES else ""):
+        return f": write {number}, without quotes"
+    if path[-1] in DEGREES:
+        return ": write decimal degrees without quotes, like 46.55"
+    return ": a number stands without quotes"
+
+
+def _not_among(choices: str, given: Any) -> str:
+    word = PICTURED.get(given, given) if isinstance(given, str) and '"snapshot"' in choices else given
+    near = closest(str(word), re.findall(r'"([^"]*)"', choices))
+    if isinstance(given, str) and given in re.findall(r"\d+", choices):
+        return f"{shown(given)} is not one of {choices}: a number stands without quotes"
+    nothing = ", which makes nothing yet" if choices.endswith('"clip"') else ""
+    return f"{shown(given)} is not one of {choices}{nothing}{near}"
+
+
+def _no_point(path: KeyPath, given: Any) -> tuple[KeyPath, str]:
+    """About one point of a zone or a line; what is wrong may be a number in it."""
+    end = path.index("points") + 1
+    point = f"point {int(path[end]) + 1} is no point"
+    if isinstance(given, list) and len(given) == 4 and all(type(each) is int for each in given):
+        x, y = (f"{given[at]}.{given[at + 1]}" for at in (0, 2))
+        return path[:end], f"{point}: a number has a point, not a comma: write [{x}, {y}]"
+    return path[:end], f"{point}: write two numbers, like [0.25, 0.8]"
 
 
 def _out_of_range(kind: str, context: dict[str, Any], given: Any) -> str:
@@ -186,37 +207,3 @@ def _things(path: KeyPath) -> str:
 
 def _listed(keys: list[str]) -> str:
     return ", ".join(keys) if len(keys) <= MOST_LISTED else f"{', '.join(keys[:MOST_LISTED])} …"
-
-
-def _sections() -> Iterator[tuple[str, list[str]]]:
-    """Every section as its header is written, and its keys."""
-    for name, field in Config.model_fields.items():
-        title = f"[{name}.NAME]" if _is_table_of_sections(name) else f"[{name}]"
-        yield title, _keys_of(_section_in(field.annotation))
-
-
-def _is_table_of_sections(name: str) -> bool:
-    field = Config.model_fields.get(name)
-    return field is not None and bool(_keys_of((get_args(field.annotation) or [None])[-1]))
-
-
-def _section_in(annotation: Any) -> Any:
-    return get_args(annotation)[-1] if get_args(annotation) else annotation
-
-
-def _keys_at(path: KeyPath) -> list[str]:
-    """The keys that the section at `path` knows."""
-    section: Any = Config
-    for part in path:
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            fields = {field.alias or key: field.annotation for key, field in section.model_fields.items()}
-            section = fields.get(str(part))
-        else:  # a table or a list of sections
-            section = next((arg for arg in reversed(get_args(section)) if arg is not ...), None)
-    return _keys_of(section)
-
-
-def _keys_of(section: Any) -> list[str]:
-    if isinstance(section, type) and issubclass(section, BaseModel):
-        return [field.alias or key for key, field in section.model_fields.items()]
-    return []

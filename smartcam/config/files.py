@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from smartcam.config.contradictions import ANY, Contradictions
-from smartcam.config.explain import explain, is_told, section_meant
+from smartcam.config.explain import explain, section_meant, without_follow_ups
+from smartcam.config.leftover import SECTIONS_BY_NAME, leftover, section_of
 from smartcam.config.lines import KeyPath
 from smartcam.config.mistakes import mistakes
 from smartcam.config.problems import BadConfigFile, Problem, dotted
-from smartcam.config.sections import Camera, Config
+from smartcam.config.sections import Config
 from smartcam.config.sources import MAX_BYTES, OF_RULES, Sources, read
-from smartcam.config.values import CameraName, closest
+from smartcam.config.values import closest
 
 __all__ = ["ANY", "MAX_BYTES", "BadConfigFile", "Problem", "closest", "load", "parse", "understand"]
 
 MAX_LINE = 1024
-SECTIONS_BY_NAME = ("camera", "model", "mode", *OF_RULES)
-"""Each name in them is understood or refused by itself."""
-
-
-class _Rest(Config):
-    """What is left of a configuration without the sections that are wrong in themselves."""
-
-    camera: dict[CameraName, Camera] = Field(default_factory=dict)
 
 
 def load(path: Path, rules: Path | None = None) -> Config:
@@ -54,35 +47,32 @@ def understand(sources: Sources) -> Config:
     trees = _trees(sources)
     values, problems = _merged(sources, trees)
     config, told, broken = _validated(values)
-    told += Contradictions(config, _names(values), _unsure(trees, values, broken), rules_file=bool(sources.rules))
+    names, unsure = _names(values), _unsure(trees, values, broken)
+    told += Contradictions(config, names, unsure, rules_file=bool(sources.rules))
     problems += [sources.problem(path, sentence) for path, sentence in dict.fromkeys(told)]
     if problems:
-        files = list(sources.texts)
-        raise BadConfigFile(sorted(problems, key=lambda each: (files.index(each.file), each.line or 0)))
+        sure = not unsure & {"camera", "model"} and len(config.camera) == len(names["camera"])
+        models_known = sure and not any(path[0] == "model" or path[::2] == ("camera", "model") for path, _ in told)
+        raise BadConfigFile(in_order(problems, sources), config if models_known else None)
     return config
 
 
+def in_order(problems: Iterable[Problem], sources: Sources) -> list[Problem]:
+    """As they stand in the files."""
+    files = list(sources.texts)
+    return sorted(problems, key=lambda each: (files.index(each.file), each.line or 0))
+
+
 def _validated(values: dict[str, Any]) -> tuple[Config, list[tuple[KeyPath, str]], set[KeyPath]]:
-    """What makes sense, each complaint about the rest, and the sections that are wrong in themselves."""
+    """What makes sense, each complaint about the rest, and the sections in which something is wrong."""
     try:
         return Config.model_validate(values), [], set()
     except ValidationError as error:
-        told = [explain(detail) for detail in error.errors() if is_told(detail)]
-        broken = {_section(detail["loc"]) for detail in error.errors()}
+        errors = error.errors()
+    told = [explain(each) for each in without_follow_ups(errors)]
     if "camera" in map(section_meant, values.keys() - Config.model_fields.keys()):
         told = [(path, sentence) for path, sentence in told if path != ("camera",)]
-    return _Rest.model_validate(_without(values, broken)), told, broken
-
-
-def _section(path: KeyPath) -> KeyPath:
-    return path[: 2 if path[0] in SECTIONS_BY_NAME else 1]
-
-
-def _without(values: dict[str, Any], broken: set[KeyPath]) -> dict[str, Any]:
-    rest = {section: value for section, value in values.items() if (section,) not in broken}
-    for section in rest.keys() & set(SECTIONS_BY_NAME):
-        rest[section] = {name: value for name, value in rest[section].items() if (section, name) not in broken}
-    return {section: value for section, value in rest.items() if value or section != "model"}
+    return leftover(values, errors), told, {section_of(each["loc"]) for each in errors}
 
 
 def _names(values: dict[str, Any]) -> dict[str, list[str]]:

@@ -9,8 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from smartcam.config.outlines import polygon, polyline
-from smartcam.config.values import closest, is_text, name, seconds, shown
-from smartcam.data import Point
+from smartcam.config.values import Number, closest, is_text, name, seconds, shown
 
 ARMING = ("armed", "disarmed")
 FIELDS = ("label", "sublabel", "count", "score", "zone", "camera", "rule", "phase", "dwell", "time", "date")
@@ -147,8 +146,9 @@ def template(value: str) -> str:
 HowMany: TypeAlias = Annotated[Count, BeforeValidator(Count.read)]
 Rest: TypeAlias = Annotated[Cooldown, BeforeValidator(Cooldown.read)]
 Heights: TypeAlias = Annotated[tuple[float, float], BeforeValidator(heights)]
-Polygon: TypeAlias = Annotated[tuple[Point, ...], Field(min_length=3, max_length=64), AfterValidator(polygon)]
-Polyline: TypeAlias = Annotated[tuple[Point, ...], Field(min_length=2, max_length=64), AfterValidator(polyline)]
+_Point: TypeAlias = tuple[Number, Number]
+Polygon: TypeAlias = Annotated[tuple[_Point, ...], Field(min_length=3, max_length=64), AfterValidator(polygon)]
+Polyline: TypeAlias = Annotated[tuple[_Point, ...], Field(min_length=2, max_length=64), AfterValidator(polyline)]
 ModeName: TypeAlias = Annotated[str, AfterValidator(mode_name)]
 Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(words)]
 Template: TypeAlias = Annotated[str, Field(max_length=500), AfterValidator(template)]

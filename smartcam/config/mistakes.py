@@ -11,12 +11,15 @@ import tomllib
 import unicodedata
 from typing import NamedTuple
 
+from smartcam.config.keys import is_table_of_sections
 from smartcam.config.lines import KeyPath, line_of, lines_of
 from smartcam.config.slips import no_value, repair, slip
 from smartcam.config.values import readable
 
 MOST = 10
 """Who made more is told of the rest once these are mended."""
+MOST_WRAPPED = 5
+"""Lines over which a text may go on that was meant to be one."""
 _STATED = "mistakes-are-looked-for-here"
 _BROKEN = "broken-section-"
 
@@ -27,6 +30,7 @@ _TOKEN = re.compile(
     |   (?P<endless> \"{3} | '{3} )
     |   \" (?: [^"\\\n] | \\[^\n] )* \" |   ' [^'\n]* '
     |   \# [^\n]*                       |   [][{}\n]
+    |   (?P<open> ' )
     """,
     re.DOTALL | re.VERBOSE,
 )
@@ -36,12 +40,24 @@ _BEGINS = re.compile(
 """How a line looks with which something new begins, even if a list above it was not closed."""
 
 
+_OPEN_TEXT = re.compile(r"""[\w-]+[ \t]*=[ \t]*(["'])(?:(?!\1).)*""")
+"""A text without its closing quote."""
+_ROWS = re.compile(
+    r"""([\w-]+)[ \t]*=[ \t]*(?:\[[\d., \t-]*\][ \t]*,?[ \t]*)?(?:\#.*)?\n
+    (?:[ \t]*(?:\[[\d., \t-]*,[\d., \t-]*\]\]?|\])[ \t]*,?[ \t]*(?:\#.*)?(?:\n|\Z))+""",
+    re.VERBOSE,
+)
+"""Points one below the other, in a list that was never opened."""
+
+
 class Mistake(NamedTuple):
     """One place that is no TOML."""
 
     line: int
     key: KeyPath
     message: str
+    repeats: bool = False
+    """Whether it is a key that its section has already."""
 
 
 class _Statement(NamedTuple):
@@ -55,6 +71,8 @@ class _Statement(NamedTuple):
     """The brackets that were open there, the innermost last."""
     endless: bool
     """It has a text in three quotes that never ends: nothing below it can be told apart."""
+    spilt: str = ""
+    """What to say of it where it goes on below the line with which it should end."""
 
 
 class _Scanned(NamedTuple):
@@ -85,11 +103,29 @@ def mistakes(text: str) -> list[Mistake]:
             break
         else:
             break
-    return found
+    return _without_follow_ups(found)
+
+
+def _without_follow_ups(found: list[Mistake]) -> list[Mistake]:
+    """Where several keys of a section are there twice, it is two sections, and the header of one of them is lost."""
+    told: list[Mistake] = []
+    sections = [mistake.key[:-1] for mistake in found if mistake.repeats and len(mistake.key) > 1]
+    lost = {section for section in sections if sections.count(section) > 1 and is_table_of_sections(str(section[0]))}
+    for mistake in found:
+        if not mistake.repeats or mistake.key[:-1] not in lost:
+            told.append(mistake)
+        elif not any(each.key[:-1] == mistake.key[:-1] for each in told if each.repeats):
+            asked = f"and so are others below: is the line [{mistake.key[0]}.NAME] missing above line {mistake.line}?"
+            told.append(mistake._replace(message=f"{mistake.message.partition(':')[0]}, {asked}"))
+    return told
 
 
 def _offset(text: str, error: str) -> int:
     """Where the reader stopped, from its message: it keeps the place nowhere else before Python 3.14."""
+    if error.startswith('Expected "\'"'):  # It looks for the closing quote in all the lines below.
+        opened = next((token.start() for token in _TOKEN.finditer(text) if token["open"]), len(text))
+        end = text.find("\n", opened)
+        return len(text) if end < 0 else end
     if not (place := re.search(r"at line (\d+), column (\d+)\)$", error)):
         return len(text)
     line, column = int(place[1]), int(place[2])
@@ -106,7 +142,29 @@ def _statement(text: str, at: int) -> _Statement:
         start = scanned.end
     start = min(at, len(text) - len(text[start:].lstrip()))
     resume = scanned.end if scanned.endless else _resume(text, start, scanned, at)
+    if not scanned.open_at:
+        if text[at : at + 1] in ("", "\n") and (end := _end_of_wrapped(text, start, at)):
+            message = 'a text stays on one line: join the lines, or write """ at both its ends'
+            return _Statement(start, end, at, "", False, message)
+        if rows := _ROWS.match(text, start):
+            message = f"the [ of the whole list is missing: write {rows[1]} = [ here, and ] below the last point"
+            return _Statement(start, rows.end(), at, "", False, message)
     return _Statement(start, resume, at, scanned.open_at, scanned.endless)
+
+
+def _end_of_wrapped(text: str, start: int, at: int) -> int:
+    """Where a text ends that begins in this line and ends in one of the next; 0 if there is none."""
+    if not (begun := _OPEN_TEXT.fullmatch(text, start, at)):
+        return 0
+    line = at + 1
+    for _ in range(MOST_WRAPPED):
+        end = _line_end(text, line)
+        if _BEGINS.match(text, line) or not text[line:end].strip():
+            return 0
+        if re.fullmatch(rf"[^{begun[1]}]*{begun[1]}[ \t]*(?:#.*)?\n?", text[line:end]):
+            return end
+        line = end
+    return 0
 
 
 def _scan(text: str, start: int, at: int) -> _Scanned:
@@ -170,6 +228,8 @@ def _told(text: str, statement: _Statement, error: str) -> Mistake:
         return Mistake(line, _told_of(key), "the lines end as on an old Mac: save the file with Unix line ends")
     if character not in ("", "\n", "\t") and unicodedata.category(character) == "Cc":
         return Mistake(line, _told_of(key), f"an invisible character, U+{ord(character):04X}, is there: delete it")
+    if statement.spilt:
+        return Mistake(here, _told_of(key), statement.spilt)
     if statement.endless:
         return Mistake(here, _told_of(key), "a text in three quotes never ends: write one quote at each side of it")
     if statement.open and not first.startswith("[") and text.count("\n", start, statement.end) > 1:
@@ -196,7 +256,8 @@ def _twice(above: str, line: str, section: KeyPath, here: int) -> Mistake:
         return Mistake(here, (), slip(line))
     path = own[-1] if line.startswith("[") else (*section, *own[-1])
     before = line_of(lines_of(above), path)
-    return Mistake(here, _told_of(path), f"defined already in line {before}: rename or delete one of them")
+    message = f"defined already in line {before}: rename or delete one of them"
+    return Mistake(here, _told_of(path), message, repeats=not line.startswith("["))
 
 
 def _in_list(text: str, statement: _Statement, error: str) -> tuple[int, str]:

@@ -18,14 +18,23 @@ from smartcam.config.grammar import (
     Words,
 )
 from smartcam.config.section import Section
-from smartcam.config.values import Labels, Name, Seconds, Share, wrong
+from smartcam.config.values import Flag, Labels, Name, Seconds, Share, wrong
 from smartcam.config.when import Times, Whens
 from smartcam.data import Level
 
-OF_TRACKS = frozenset(
-    ["see", "zone", "score", "height", "for", "count", "with", "within", "crosses", "toward", "once", "cooldown"]
+OF_TRACKS = (
+    *("see", "zone", "score", "height", "for", "count", "with", "within"),
+    *("crosses", "toward", "once", "cooldown"),
 )
 """Keys of a rule that speak of things seen."""
+
+
+def _apart(idle: list[str]) -> str:
+    """What to do with these keys of a rule by the clock."""
+    if len(idle) == 1:
+        return "take this out, or take `at` out"
+    several = f"{', '.join(idle[:-1])} and {idle[-1]}"
+    return f"take {several} out, or `at`; or is the line [rule.NAME] missing between them?"
 
 
 class Drawn(Section):
@@ -51,8 +60,8 @@ class Line(Drawn):
 class Snapshot(Section):
     """How a rule's picture looks."""
 
-    boxes: bool = False
-    crop: bool = False
+    boxes: Flag = False
+    crop: Flag = False
 
 
 class Rule(Section):
@@ -81,7 +90,7 @@ class Rule(Section):
     message: Template = ""
     do: tuple[Literal["snapshot", "clip"], ...] = ()
     snapshot: Snapshot = Snapshot()
-    enabled: bool = True
+    enabled: Flag = True
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -99,11 +108,8 @@ class Rule(Section):
         given = {type(self).model_fields[key].alias or key for key in self.model_fields_set}
         if not self.see and not self.at:
             raise wrong("see", 'what should it look for? add see = "person", or at = "12:00" for a rule by the clock')
-        if self.at and (idle := given & OF_TRACKS):
-            key = min(idle)
-            raise wrong(
-                key, "a rule with `at` fires by the clock and looks at nothing: take this out, or take `at` out"
-            )
+        if self.at and (idle := [key for key in OF_TRACKS if key in given]):
+            raise wrong(idle[0], f"a rule with `at` fires by the clock and looks at nothing: {_apart(idle)}")
         for key, needed in (("within", "with"), ("toward", "crosses")):
             if key in given and needed not in given:
                 raise wrong(key, f"it goes with `{needed}`: add that, or take this out")

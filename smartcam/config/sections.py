@@ -15,13 +15,16 @@ from smartcam.config.section import Section
 from smartcam.config.streams import form_of, stream, url_of, video
 from smartcam.config.values import (
     CameraName,
+    Flag,
     Labels,
     Name,
+    Number,
     Pause,
     Seconds,
     Share,
     Size,
     Timezone,
+    Whole,
     shown,
     within,
     wrong,
@@ -67,8 +70,8 @@ class Node(Section):
 class Site(Section):
     """Where it stands."""
 
-    latitude: float | None = Field(default=None, ge=-90, le=90)
-    longitude: float | None = Field(default=None, ge=-180, le=180)
+    latitude: Number | None = Field(default=None, ge=-90, le=90)
+    longitude: Number | None = Field(default=None, ge=-180, le=180)
     timezone: Timezone | None = None
 
 
@@ -81,7 +84,7 @@ class Mqtt(Retrying):
     ca_file: str | None = None
     client_cert_file: str | None = None
     client_key_file: str | None = None
-    plaintext: bool = False
+    plaintext: Flag = False
     """Says out loud that a broker on another machine is spoken to without TLS."""
     keepalive: Seconds = 60.0
     connect_timeout: Annotated[Seconds, within("50ms", "15s")] = 10.0
@@ -89,11 +92,11 @@ class Mqtt(Retrying):
     waits for a minute."""
     retry_max: Pause = 10.0
     control: Literal["off", "switches", "all"] = "switches"
-    detections: float = Field(default=0.0, ge=0, le=30)
+    detections: Number = Field(default=0.0, ge=0, le=30)
     """Messages a second, per camera, on C/detections; 0 is off."""
     health_pause: Seconds = 10.0
     """N/health is told when something changes, but not more often than this."""
-    outbox: int = Field(default=64, ge=1, le=4096)
+    outbox: Whole = Field(default=64, ge=1, le=4096)
     """MiB that may wait for the broker."""
 
     @model_validator(mode="after")
@@ -150,13 +153,13 @@ class Camera(Retrying):
     """What a command writes to its stdout."""
     pixel_format: str | None = None
     size: Size | None = None
-    fps: float | None = Field(default=None, gt=0, le=240)
+    fps: Number | None = Field(default=None, gt=0, le=240)
     pace: Literal["real-time", "fast"] = "real-time"
     """How a file or a folder plays; fast waits for the detector instead of dropping frames."""
-    repeat: bool = True
+    repeat: Flag = True
     """Whether a file or a folder begins again at its end."""
     model: Name | None = None
-    motion: bool = True
+    motion: Flag = True
     """The motion gate: a still scene costs no inference."""
     look_again: Seconds = 2.0
     """How often a thing that stands still is looked at again."""
@@ -223,7 +226,7 @@ class Model(Retrying):
     performance: Literal["low", "medium", "high", "max"] | None = None
     """The Edge TPU's clock; its own default is high."""
     runtime: Literal["auto", "litert", "tflite", "pycoral"] = "auto"
-    threads: int = Field(default=0, ge=0, le=64)
+    threads: Whole = Field(default=0, ge=0, le=64)
     """Of the CPU; 0 leaves one core to the rest of the daemon."""
     open_timeout: Annotated[Seconds, within("50ms", "1h")] = 40.0
     invoke_timeout: Annotated[Seconds, within("50ms", "50s")] = 10.0
@@ -269,5 +272,5 @@ class Config(Section):
         """The cameras that a rule runs on: the one it names, its zone's, or each by itself."""
         if rule.camera:
             return [rule.camera]
-        drawn = [self.zone[rule.zone]] if rule.zone else [self.line[rule.crosses]] if rule.crosses else []
-        return [each.camera for each in drawn] or list(self.camera)
+        drawn = (self.zone.get(rule.zone or ""), self.line.get(rule.crosses or ""))
+        return [each.camera for each in drawn if each][:1] or list(self.camera)

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from smartcam.config.keys import is_a_key
+from smartcam.config.numbers import DEGREES, degrees_in
 from smartcam.config.values import readable
 
 
@@ -30,6 +32,8 @@ CURLY = str.maketrans(
 INVISIBLE = str.maketrans(
     dict.fromkeys("\u00a0\u2007\u202f\u3000", " ") | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", "")
 )
+
+ROUND = str.maketrans("()", "[]")
 
 _KEY = r"[\w-]+(?:\.[\w-]+)*"
 _GOOD = re.compile(rf"({_KEY})\s*=(?![=>])\s*(.*)")
@@ -55,7 +59,7 @@ def slip(line: str) -> str:
         return two
     if good:
         return no_value(good[2])
-    return 'this line is not understood: write [SECTION.NAME], or KEY = "VALUE", or begin it with # for a comment'
+    return 'this line is not understood: write [SECTION.NAME] or KEY = "VALUE", or delete it, or begin it with #'
 
 
 def no_value(text: str) -> str:
@@ -91,7 +95,7 @@ def _repairs(line: str) -> Iterator[Repair]:
         yield Repair("a key is one word", f"{'_'.join(spaced[1].split())} = {spaced[2]}")
     elif other := _OTHER_SIGN.fullmatch(line):
         yield from _with_sign(other[1], f'"{other[2]}" stands where "=" should be', other[3])
-    elif none := _NO_SIGN.fullmatch(line):
+    elif (none := _NO_SIGN.fullmatch(line)) and is_a_key(none[1]):
         yield from _with_sign(none[1], "the = between key and value is missing", none[2])
     elif line[0:1] in ('"', "'"):
         yield Repair("there is a quote too many", line[1:])
@@ -105,6 +109,8 @@ def _with_sign(key: str, reason: str, value: str) -> Iterator[Repair]:
 
 def _with_value(key: str, value: str) -> Iterator[Repair]:
     plain = re.sub(r"\s+#.*", "", value).strip()
+    if key in DEGREES and (degrees := degrees_in(plain.strip("\"'"))):
+        yield Repair("degrees are a decimal number", f"{key} = {degrees}")
     for reason, repaired in _values(plain):
         yield Repair(reason, f"{key} = {repaired}")
 
@@ -122,11 +128,14 @@ def _values(value: str) -> Iterator[tuple[str, str]]:
             yield f"a line ends without {one[2]}", one[1]
         if comment := re.fullmatch(rf"{_FOREIGN_COMMENT}\s*(.*)", one[2]):
             yield "a comment begins with #", f"{one[1]} # {comment[1]}"
-    if value.startswith("["):
+    if re.match(r"\[|[\d.][^\"']*\]\s*,\s*\[", value):
         yield from _lists(value)
     elif value.startswith("{") and not re.search(r"\}.*\{", value):
         yield from _tables(value)
     elif value.startswith("("):
+        points = value.translate(ROUND)
+        if re.search(r"\]\s*,\s*\[", points):
+            yield "points and lists stand in [ and ]", points if points.startswith("[[") else f"[{points}]"
         yield "a list stands in [ and ]", f"[{_quoted(value.strip('()'))}]"
     elif '"' in value or "'" in value:
         yield from _quotes(value)
@@ -169,6 +178,8 @@ def _quotes(value: str) -> Iterator[tuple[str, str]]:
             yield "the closing quote is missing", value + quote
         if value.count(quote) == 1 and value[-1] == quote:
             yield "the opening quote is missing", quote + value
+    if re.fullmatch(r"[^\"']*\w'\w[^\"']*", value):
+        yield "text stands in quotes", f'"{value}"'
     parts = re.split(r"""["']([^"']*)["']""", value)
     words, between = parts[1::2], parts[2:-1:2]
     if len(words) > 1 and not parts[0] + parts[-1] and all(map(_keeps_apart, between)):
@@ -192,6 +203,9 @@ def _lists(value: str) -> Iterator[tuple[str, str]]:
         yield "the closing ] is missing", value.rstrip(", ") + "]" * surplus
     if surplus < 0:
         yield "there is a ] too many", value[:surplus]
+        yield "the opening [ is missing", "[" * -surplus + value
+    if "(" in value and '"' not in value:
+        yield "a point stands in [ and ]", value.translate(ROUND)
     yield "a comma is missing", re.sub(r"""(?<=["'\]\d])\s*(?=["'\[])|(?<=["'\]\d])\s+(?=\d)""", ", ", value)
     if value.count("[") == 1:
         words = _quoted(value.strip("[]"))

@@ -9,7 +9,7 @@ import zoneinfo
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
 from smartcam.config.secrets import masked
@@ -17,6 +17,18 @@ from smartcam.config.secrets import masked
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 RESERVED = frozenset({"status", "info", "health", "config", "armed", "mode", "cmd", "reply", "log"})
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)(?![a-z])")
+"""A number and its unit, which may be written out."""
+SPOKEN = {
+    "half a minute": "30s",
+    "a minute": "1m",
+    "one minute": "1m",
+    "half an hour": "30m",
+    "an hour": "1h",
+    "one hour": "1h",
+    "a day": "1d",
+    "one day": "1d",
+}
 LONGEST_SHOWN = 60
 LONGEST_S = 3650 * UNITS_S["d"]
 MAX_PIXELS = 64 * 1024 * 1024
@@ -25,8 +37,13 @@ MAX_PIXELS = 64 * 1024 * 1024
 
 def closest(word: str, known: Iterable[str]) -> str:
     """`` (did you mean "yard"?)``, or nothing where nothing is close."""
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f' (did you mean "{near[0]}"?)' if near else ""
+    near = nearest(word, known)
+    return f' (did you mean "{near}"?)' if near else ""
+
+
+def nearest(word: str, known: Iterable[str], least: float = 0.6) -> str:
+    """The one that may be meant; empty where nothing is at least so alike, from 0 to 1."""
+    return next(iter(difflib.get_close_matches(word, list(known), 1, least)), "")
 
 
 def wrong(key: str, sentence: str) -> PydanticCustomError:
@@ -72,14 +89,17 @@ def camera_name(value: str) -> str:
 
 
 def seconds(value: Any) -> float:
-    """``"90s"``, ``"1h30m"``, ``"250ms"`` or a number of seconds → seconds."""
+    """``"90s"``, ``"1h30m"``, ``"250ms"``, ``"2 minutes"`` or a number of seconds → seconds."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         duration_s = value
     else:
-        parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else []
-        if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", "", value).strip():
-            raise ValueError(f'{shown(value)} is not a duration: write "90s", "5m", "1h30m" or "250ms"')
-        duration_s = sum(float(number) * UNITS_S[unit] for number, unit in parts)
+        text = value.lower() if isinstance(value, str) else ""
+        parts = _PART.findall(text)
+        if not parts or _PART.sub("", text).strip():
+            spoken = SPOKEN.get(text.strip())
+            remedy = f'write "{spoken}"' if spoken else 'write "90s", "5m", "1h30m" or "250ms"'
+            raise ValueError(f"{shown(value)} is not a duration: {remedy}")
+        duration_s = sum(float(number) * UNITS_S[unit if unit == "ms" else unit[0]] for number, unit in parts)
     if not 0 <= duration_s <= LONGEST_S:
         raise ValueError("a duration is not negative, and at most 3650 days long")
     return float(duration_s)
@@ -137,4 +157,9 @@ Pause: TypeAlias = Annotated[Seconds, within("50ms", "1d")]
 Timezone: TypeAlias = Annotated[str, AfterValidator(timezone)]
 Size: TypeAlias = Annotated[tuple[int, int], BeforeValidator(size)]
 Labels: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(labels)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Flag: TypeAlias = Annotated[bool, Strict()]
+"""true or false: pydantic itself takes "yes" and 1 too."""
+Number: TypeAlias = Annotated[float, Strict()]
+"""Neither true nor a text."""
+Whole: TypeAlias = Annotated[int, Strict()]
+Share: TypeAlias = Annotated[Number, Field(ge=0, le=1)]

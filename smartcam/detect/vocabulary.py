@@ -26,7 +26,22 @@ OBJECTRON = frozenset([
 FACE = frozenset({"face"})
 
 SAME: dict[str, tuple[str, ...]] = {
-    "person": ("human", "man", "woman", "child", "people", "pedestrian", "walker", "hiker", "intruder"),
+    "person": (
+        "human",
+        "man",
+        "woman",
+        "child",
+        "people",
+        "pedestrian",
+        "walker",
+        "hiker",
+        "intruder",
+        "men",
+        "women",
+        "boy",
+        "girl",
+        "kid",
+    ),
     "bicycle": ("bike", "cyclist", "velo"),
     "motorcycle": ("motorbike", "moped"),
     "car": ("auto", "automobile", "suv"),

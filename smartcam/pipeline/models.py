@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from smartcam.config import Config, Model
-from smartcam.config.lines import KeyPath
-from smartcam.config.problems import BadConfigFile
+from smartcam.config import Config, Model, Rule
+from smartcam.config.problems import BadConfigFile, Problem
 from smartcam.config.sources import Sources, read
-from smartcam.config.values import closest
+from smartcam.config.values import nearest
 from smartcam.detect.catalogue import CATALOGUE, find
 from smartcam.detect.fetch import cache_folder, fetched
 from smartcam.detect.model import ModelFile, check_model, load_labels
 from smartcam.detect.vocabulary import same_as
 from smartcam.errors import BadConfig, Unavailable
-from smartcam.rules.labels import unknown_labels
+from smartcam.rules.labels import UnknownLabel, unknown_labels
 
 MOST_LISTED = 30
 """Who has more labels is told some of them, and where the others are."""
 SOME_LISTED = 12
+LEAST_ALIKE = 0.7
+"""From 0 to 1: a fox is no box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class Models:
         """What an event says of the model behind it: its name, and which file it was."""
         model = self.of_camera(camera)
         return f"{model.name}@sha256:{(model.sha256 or '')[:12]}"
+
+    def said_of(self, camera: str) -> set[str]:
+        """What the model that looks at this camera, and its second looks, can say; of those that are here."""
+        detector = self.config.model_of(camera)
+        names = (detector, *(then.model for then in self.config.model[detector].then))
+        return {label for name in names if name in self.files for label in self.files[name].names}
 
     def labels(self) -> list[str]:
         """Everything that any of them can see."""
@@ -117,26 +125,23 @@ def _sha256(path: Path) -> str:
 
 
 def check_labels(config: Config, models: Models, sources: Sources | Path) -> None:
-    """Refuse rules that wait for a label which no model knows.
+    """Refuse rules that wait for a label which no model of theirs knows.
 
     `sources` tells where each key stands; a path stands for the file there, and its drop-ins.
 
     Raises:
         BadConfigFile: with every such label, and its line.
     """
-    if any(not model.labels for model in models.files.values()):
-        return  # A model without a label file names its classes by number: only the opened model knows how many.
-    known = frozenset(models.labels())
-    unknown = _unknown_to_second_looks(config, models)
-    unknown += [(each.key, each.label, known) for each in unknown_labels(config, known)]
-    if unknown:
-        written = sources if isinstance(sources, Sources) else _sources_at(sources)
-        raise BadConfigFile(
-            [
-                written.problem(key, f'no model knows the label "{label}"{_remedy(label, labels, models)}')
-                for key, label, labels in unknown
-            ]
-        )
+    written = sources if isinstance(sources, Sources) else _sources_at(sources)
+    if problems := label_problems(config, models, written):
+        raise BadConfigFile(problems)
+
+
+def label_problems(config: Config, models: Models, sources: Sources) -> list[Problem]:
+    """The same as a list. The configuration may be what is left of one that is wrong elsewhere."""
+    known_to = {name: _known_to(rule, config, models) for name, rule in config.rule.items()}
+    unknown = [*_unknown_to_second_looks(config, models), *unknown_labels(config, known_to)]
+    return [sources.problem(each.key, _sentence(each, config, models)) for each in unknown]
 
 
 def _sources_at(file: Path) -> Sources:
@@ -146,37 +151,65 @@ def _sources_at(file: Path) -> Sources:
         return Sources(str(file), {})
 
 
-def _unknown_to_second_looks(config: Config, models: Models) -> list[tuple[KeyPath, str, frozenset[str]]]:
-    """The labels that get a second look by a model whose detector never says them: place, label, what it does say."""
+def _known_to(rule: Rule, config: Config, models: Models) -> frozenset[str] | None:
+    """What the models of a rule's cameras can say, second looks included.
+
+    None where that cannot be told: without a label file, only the opened model knows how many classes it has.
+    """
+    cameras = [camera for camera in config.cameras_of(rule) if camera in config.camera] or list(config.camera)
+    detectors = {config.model_of(camera) for camera in cameras} & models.files.keys()
+    names = detectors | {then.model for name in detectors for then in config.model[name].then}
+    files = [models.files[name] for name in names & models.files.keys()]
+    if not files or not all(file.labels for file in files):
+        return None
+    return frozenset(label for file in files for label in file.names)
+
+
+def _unknown_to_second_looks(config: Config, models: Models) -> list[UnknownLabel]:
+    """The labels that get a second look by a model whose detector never says them."""
     return [
-        (("model", name, "then", n, "see"), label, frozenset(models.files[name].names))
-        for name in models.files
+        UnknownLabel(("model", name, "then", n, "see"), label, frozenset(file.names))
+        for name, file in models.files.items()
         for n, then in enumerate(config.model[name].then)
         for label in then.see
-        if not label.startswith("@") and label not in models.files[name].names
+        if file.labels and not label.startswith("@") and label not in file.names
     ]
 
 
-def _remedy(label: str, known: frozenset[str], models: Models) -> str:
-    """What may have been meant, or else which labels there are and which other models know this one."""
-    meant = same_as(label, known)
-    if near := f' (did you mean "{meant}"?)' if meant else closest(label, sorted(known)):
-        return f"{near}; {_where_listed(models)} lists them"
+def _sentence(unknown: UnknownLabel, config: Config, models: Models) -> str:
+    """That it is unknown, and what may have been meant, or which model to take instead."""
+    label, known = unknown.label, unknown.known
+    parts = [part.strip() for part in re.split(r",|;|/|\band\b|\bor\b", label)]
+    if len(parts) > 1 and all(part in known for part in parts):
+        quoted = ", ".join(f'"{part}"' for part in parts)
+        return f'"{label}" is one text: write [{quoted}]'
+    if unknown.key[0] == "model":
+        nobody = f'the model "{unknown.key[1]}" does not know "{label}"'
+    elif camera := next((each for each in models.config.camera if label in models.said_of(each)), ""):
+        name = models.config.model_of(camera)
+        return f'no model of this rule knows "{label}", but "{name}" does: run it on camera "{camera}", which has that'
+    else:
+        nobody = f'no model here knows "{label}"'
+    if label in config.group:
+        return f'{nobody} (did you mean the group "@{label}"?)'
+    who = [entry.name for entry in CATALOGUE if label in entry.knows]
+    if near := same_as(label, known) or ("" if who else nearest(label, known, LEAST_ALIKE)):
+        return f'{nobody} (did you mean "{near}"?); {_where_listed(models)} lists all labels'
+    if who:
+        more = f" (or one of {len(who) - 1} more, see `smartcam models list`)" if len(who) > 1 else ""
+        remedy = f': run `smartcam models fetch {who[0]}`, then write use = "{who[0]}" in [model.NAME]{more}'
+    else:
+        remedy = ", and no detector of the catalogue does: it takes one of your own, with file = … in [model.NAME]"
+    return f"{nobody}{remedy}; {_listed(known, models)}"
+
+
+def _listed(known: frozenset[str], models: Models) -> str:
+    """All labels, or some of many and where the others are."""
     listed = sorted(known)
-    there_are = ", ".join(listed if len(listed) <= MOST_LISTED else listed[:SOME_LISTED])
-    more = "" if len(listed) <= MOST_LISTED else f" and {len(listed) - SOME_LISTED} more, see {_where_listed(models)}"
-    return f": there are {there_are}{more}; {_who_knows(label)}"
-
-
-def _who_knows(label: str) -> str:
-    """The models of the catalogue that see it, as far as their labels can be told before they are here."""
-    names = [entry.name for entry in CATALOGUE if label in entry.knows]
-    if not names:
-        return (
-            "no detector of the catalogue knows it either: it takes a model of your own, with file = … in [model.NAME]"
-        )
-    few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"of the catalogue, {few} know{'' if len(names) > 1 else 's'} it: fetch one and name it in [model.NAME]"
+    if len(listed) <= MOST_LISTED:
+        return f"the labels here are {', '.join(listed)}"
+    some = ", ".join(listed[:SOME_LISTED])
+    return f"the labels here are {some} and {len(listed) - SOME_LISTED} more, see {_where_listed(models)}"
 
 
 def _where_listed(models: Models) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smartcam import config
-from smartcam.config.files import understand
+from smartcam.config.files import in_order, understand
 from smartcam.config.problems import BadConfigFile, Problem
 from smartcam.config.sources import Sources
 from smartcam.detect.model import ModelFile
-from smartcam.errors import SmartcamError
+from smartcam.errors import BadConfig, SmartcamError, Unavailable
 from smartcam.pipeline.assembly import assemble
-from smartcam.pipeline.models import Models, check_labels
+from smartcam.pipeline.models import Models, check_labels, label_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,7 @@ class Plan:
             BadConfig: they cannot be used.
             Unavailable: a model was not fetched yet.
         """
-        settings = understand(sources)
-        models = Models.find(settings)
-        check_labels(settings, models, sources)
+        settings, models = understood(sources)
         plan = cls(sources, settings, models)
         with ExitStack() as stack:  # Whether each model fits its accelerator.
             for name in plan.eyes():
@@ -70,6 +68,35 @@ class Plan:
         section = self.config.model[name]
         names = [name, *dict.fromkeys(then.model for then in section.then)]
         return EyeParts(tuple(self.config.model[each] for each in names), tuple(self.models.files[n] for n in names))
+
+
+def understood(sources: Sources) -> tuple[config.Config, Models]:
+    """What these files mean, and the models that look for it.
+
+    Raises:
+        BadConfig: with all that is wrong: in the texts, in what they say together, and in the labels of rules as far
+            as the models are here.
+        Unavailable: nothing but that a model was not fetched yet, so its labels are not checked.
+    """
+    try:
+        settings = understand(sources)
+    except BadConfigFile as refused:
+        labels = _labels_of_the_rest(refused.understood, sources)
+        raise BadConfigFile(in_order([*refused.problems, *labels], sources)) from None
+    models = Models.find(settings)
+    check_labels(settings, models, sources)
+    return settings, models
+
+
+def _labels_of_the_rest(rest: config.Config | None, sources: Sources) -> list[Problem]:
+    """What is wrong with labels besides; nothing where the models that know them are not at hand."""
+    if rest is None:
+        return []
+    try:
+        models = Models.find(rest)
+    except (BadConfig, Unavailable):
+        return []
+    return label_problems(rest, models, sources)
 
 
 def problems_of(error: SmartcamError, file: Path) -> tuple[Problem, ...]:

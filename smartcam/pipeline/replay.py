@@ -199,7 +199,7 @@ class Jury:
         standings = self._engine.standings()
         self._judge.finish()
         self._snapshots.work()
-        return self._notes.story(standings)
+        return self._notes.story(standings, self._engine.config.rule)
 
     def _note(self, engine: Engine, events: Sequence[Event], _at: float, _wall: float) -> None:
         for event in events:

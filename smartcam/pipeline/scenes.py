@@ -28,7 +28,7 @@ from typing import Self, TypeAlias
 from pydantic import TypeAdapter
 
 import smartcam
-from smartcam.data import Scene, Track
+from smartcam.data import Detections, Scene, Track
 from smartcam.detect.devices import find_edge_tpus
 from smartcam.pipeline.models import Models
 from smartcam.rules.labels import expand
@@ -154,13 +154,13 @@ class Keeper:
 
 
 def _scenes(lines: Iterable[bytes], camera: str, wall_start: float) -> Iterator[Scene]:
-    tracks: dict[int, Track] = {}
+    known: dict[int, Track] = {}
+    nothing = Detections.none()
     for line in lines:
         at, looked, changed, ids = ROWS.validate_json(line)
         for track in changed:
-            tracks[track.id] = track
-        tracks = {id_: tracks[id_] for id_ in ids}
-        yield Scene(camera, at, wall_start + at, tuple(tracks.values()), looked, None)
+            known[track.id] = track
+        yield Scene(camera, at, wall_start + at, tuple([known[id_] for id_ in ids]), looked, None, nothing)
 
 
 def _head(key: str) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from smartcam.config import Rule
+from smartcam.config.files import ANY
 from smartcam.data import Event, Scene
 from smartcam.rules.engine import Standing
 from smartcam.rules.misses import Miss
@@ -92,7 +94,7 @@ class Notes:
     def misses(self, misses: Iterable[Miss]) -> None:
         self._misses += [miss for miss in misses if miss.camera == self.camera]
 
-    def story(self, standings: Iterable[Standing]) -> Story:
+    def story(self, standings: Iterable[Standing], rules: Mapping[str, Rule]) -> Story:
         """The whole, once the recording is over."""
         standings = list(standings)
         here = {standing.rule: standing for standing in standings if standing.camera == self.camera}
@@ -101,13 +103,24 @@ class Notes:
             self.camera,
             self.wall_start,
             self._last_at,
-            {rule: self._part(standing) for rule, standing in here.items()},
+            {name: self._part(standing, rules[name]) for name, standing in here.items()},
             tuple(dict.fromkeys(standing.rule for standing in standings if standing.rule not in here)),
         )
 
-    def _part(self, standing: Standing) -> Part:
-        return Part(
-            tuple(firing for firing in self._firings.values() if firing.rule == standing.rule),
-            tuple(sorted((miss for miss in self._misses if miss.rule == standing.rule), key=lambda miss: miss.at)),
-            standing.why_not.removesuffix(" now"),  # now that it is over
-        )
+    def _part(self, standing: Standing, rule: Rule) -> Part:
+        firings = tuple(firing for firing in self._firings.values() if firing.rule == standing.rule)
+        misses = tuple(sorted((miss for miss in self._misses if miss.rule == standing.rule), key=lambda miss: miss.at))
+        why_not = standing.why_not.removesuffix(" now")  # now that it is over
+        if standing.enabled and not firings and not misses:
+            why_not = _waited_for(rule) or why_not
+        return Part(firings, misses, why_not)
+
+
+def _waited_for(rule: Rule) -> str:
+    """What was not seen; empty for a rule that does not wait for things.
+
+    In a recording this says more than that it was day besides: no other time of day would have made the rule fire.
+    """
+    if not rule.see or rule.count.holds(0):
+        return ""
+    return "nothing seen" if ANY in rule.see else f"no {' or '.join(rule.see)} seen"

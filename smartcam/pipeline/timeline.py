@@ -78,13 +78,21 @@ def clock(at: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
-def timeline(story: Story, *, columns: int = 80, marks: Marks = BLOCKS, zone: tzinfo | None = None) -> list[Line]:
-    """The story on lines of at most so many columns (`MIN_COLUMNS` at least); wall times are in `zone`."""
+def timeline(
+    story: Story, *, columns: int = 80, marks: Marks = BLOCKS, zone: tzinfo | None = None, invented: bool = False
+) -> list[Line]:
+    """The story on lines of at most so many columns (`MIN_COLUMNS` at least); wall times are in `zone`.
+
+    Where its date was `invented`, because nobody said when it began, that is told.
+    """
     start = datetime.fromtimestamp(story.wall_start, zone).astimezone(zone)
-    title = (
-        f"{story.clip}: {clock(round(story.length_s))} as {story.camera}, from {start:%a %Y-%m-%d %H:%M:%S %Z}".rstrip()
-    )
-    lines = [Line(title, "title")]
+    title = f"{story.clip}: {clock(round(story.length_s))} as {story.camera}"
+    began = f"{start:%a %Y-%m-%d %H:%M:%S %Z}".rstrip()
+    if invented:
+        told = f"pretending that it begins on {began}; --at sets another"
+        lines = [Line(title, "title"), *(Line(text, "dim") for text in textwrap.wrap(told, max(columns, MIN_COLUMNS)))]
+    else:
+        lines = [Line(f"{title}, from {began}", "title")]
     if story.parts:
         lines += _rows(story, max(columns, MIN_COLUMNS), marks)
     if story.elsewhere:
@@ -102,7 +110,7 @@ def _rows(story: Story, columns: int, marks: Marks) -> Iterator[Line]:
     for rule, part in story.parts.items():
         short = rule if len(rule) <= name else f"{rule[: name - 2]}.."
         first, *more = _cells(sheet, part)
-        yield Line(f"{short:{name}} {counts[rule]:>{times}} {first}", "fired" if part.firings else "silent")
+        yield Line(f"{short:{name}} {counts[rule]:{times}} {first}", "fired" if part.firings else "silent")
         yield from (Line(sheet.margin + text, "dim") for text in more)
     legend = f"{marks.fires} fires  {marks.goes_on} goes on  {marks.nearly} nearly"
     yield Line(" " * min(len(sheet.margin), columns - len(legend)) + legend, "dim")
@@ -111,11 +119,17 @@ def _rows(story: Story, columns: int, marks: Marks) -> Iterator[Line]:
 def _cells(sheet: _Sheet, part: Part) -> list[str]:
     """A rule's bar, and how near it came besides; why it did not fire, in place of a bar with nothing on it."""
     why = textwrap.wrap(_why(part), sheet.bar)
-    return [_bar(sheet, part), *why] if part.firings or len(part.misses) > 1 else why or [""]
+    return [_bar(sheet, part), *why] if _has_bar(part) else why or [""]
+
+
+def _has_bar(part: Part) -> bool:
+    return bool(part.firings) or len(part.misses) > 1
 
 
 def _count(part: Part) -> str:
-    return f"{len(part.firings)}x" if part.firings else "never"
+    if part.firings:
+        return f"{len(part.firings)}x"
+    return "never" if _has_bar(part) else "never:"
 
 
 def _axis(sheet: _Sheet) -> str:

@@ -41,8 +41,13 @@ def describe(name: str, rule: Rule, config: Config) -> str:
 
 
 def windows(whens: Iterable[When]) -> str:
-    """``Mon-Fri 18:00-07:00 and at weekends``; empty where there are none."""
-    return _listed([_window(when) for when in whens], "and")
+    """``Mon-Fri 18:00-07:00 and at weekends``; empty where there are none.
+
+    Windows on the same day are told with "or", because "Mon-Fri and 18:00-07:00" would sound as if both had to hold.
+    """
+    whens = list(whens)
+    days = [day for when in whens for day in when.days]
+    return _listed([_window(when) for when in whens], "and" if len(days) == len(set(days)) else "or")
 
 
 def alarm(config: Config) -> list[str]:

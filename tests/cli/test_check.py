@@ -15,7 +15,7 @@ from tests.commands import person_model, smartcam
 
 MAIN = """
 [camera.front]
-source = "clip.mp4"
+source = "rtsp://192.0.2.1/a"
 [model.tiny]
 file = "{model}"
 labels = "{labels}"

@@ -84,7 +84,8 @@ WRONG_USAGE = [
 ]
 
 MISTAKES = {
-    "unknown-key": (('source = "clip.mp4"', 'sorce = "clip.mp4"'), ["camera.front.source", "camera.front.sorce"]),
+    "unknown-key": (('source = "clip.mp4"', 'sorce = "clip.mp4"'), ["camera.front.sorce"]),
+    "two": (("rotate = 180", 'rotate = "left"\nspeed = 3'), ["camera.back.rotate", "camera.back.speed"]),
     "wrong-type": (("rotate = 180", 'rotate = "left"'), ["camera.back.rotate"]),
     "name-with-slash": (("[rule.behind]", '[rule."a/b"]'), ['rule."a/b"']),
     "name-with-plus": (("[rule.behind]", '[rule."a+b"]'), ['rule."a+b"']),
@@ -94,7 +95,7 @@ MISTAKES = {
 }
 """Name of a file → what is wrong in it, and the keys that are told."""
 
-AS_DATA = ["unknown-key", "no-model"]
+AS_DATA = ["two", "no-model"]
 BAD_BEGINNINGS = ["run", "doctor", "replay clip.mp4"]
 
 
@@ -140,6 +141,7 @@ def test_each_mistake_in_a_configuration_gets_one_sentence_with_its_place(outcom
     done = outcomes[f"check {name}.toml"]
     assert (done.code, done.out) == (78, "")
     assert len(done.sentences) == len(keys), done.err
+    assert all(line.startswith("smartcam: ") for line in done.err.splitlines()), "the second looks like the first"
     for key, sentence in zip(keys, done.sentences, strict=True):
         assert re.match(rf"({name}\.toml:\d+: )?{re.escape(key)}: .+", sentence)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from smartcam.cli.desk import rejected
 from smartcam.cli.edit import TEMPLATES
 from smartcam.config import parse
 from smartcam.config.sources import read
@@ -92,8 +94,9 @@ def test_a_bad_copy_is_kept_where_nobody_can_be_asked(main: Path, monkeypatch: p
 
     assert (done.code, done.out, main.read_text()) == (78, "", before)
     problem, kept = done.err.splitlines()
-    assert problem.startswith(f"{main}:9: rule.visitor.see: no model knows the label")
-    assert "persn" in Path(kept.split()[-1]).read_text()
+    assert problem.startswith(f"{main}:9: rule.visitor.see: no model")
+    assert kept.endswith(f" {rejected(main)}")
+    assert "persn" in rejected(main).read_text()
 
 
 def test_the_mode_stays_and_links_are_followed(main: Path, tmp_path: Path) -> None:
@@ -195,7 +198,8 @@ def test_what_somebody_else_did_meanwhile_is_not_lost(main: Path, monkeypatch: p
     assert isinstance(error, SmartcamError)
     assert "changed meanwhile" in str(error)
     assert main.read_text().endswith("# theirs\n")
-    assert 'see = "car"' in (copies(main)[0] / "smartcam.toml").read_text()
+    assert 'see = "car"' in rejected(main).read_text()
+    assert copies(main) == []
 
 
 @pytest.mark.parametrize(
@@ -275,6 +279,7 @@ DIALOGUES = {
     "discarded": ("d", "false", 'see = "person"', ": unchanged"),
     "kept": ("k", "false", 'see = "person"', "is not good yet, is "),
     "nonsense is asked again": ("x\nd", "false", 'see = "person"', ": unchanged"),
+    "yes is no answer": ("y\nk", "false", 'see = "person"', "is not good yet, is "),
 }
 """Name → what is typed, what the editor does the second time, what is then in the file, and how it ends."""
 
@@ -285,18 +290,75 @@ def test_a_person_is_asked_what_to_do_with_a_bad_copy(main: Path, name: str) -> 
     script = f'if grep -q persn "$1"; then {second} "$1"; else {WORSE} "$1"; fi'
     said = _at_a_terminal(main, editor(main, script), typed)
 
-    assert f"{main}:9: rule.visitor.see: no model knows the label" in said
+    assert f"{main}:9: rule.visitor.see: no model" in said
     assert ASKED in said
     assert last in said.splitlines()[-1]
     assert there in main.read_text()
+    assert ("  d: throw the copy away" in said) == ("\n" in typed), "what the letters do, for who knows none of them"
 
 
-def _at_a_terminal(main: Path, command: str, answer: str) -> str:
+def test_a_kept_copy_is_hidden_from_the_configuration_and_there_is_one(
+    main: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = rules(main)
+    path.chmod(0o640)
+    for label in ("persn", "persno"):
+        monkeypatch.setenv("EDITOR", f'sed -i s/person.$/{label}\\"/')
+        error = call("edit", "rules", "-c", main).exception
+        assert str(error) == f"{path} is as it was; your copy, which is not good yet, is {rejected(path)}"
+
+    assert sorted(path.parent.iterdir()) == [rejected(path), path]
+    assert "persno" in rejected(path).read_text()
+    assert rejected(path).stat().st_mode & 0o777 == 0o640
+    assert list(read(main).texts) == [str(main), "rules.d/10-yard.toml"]
+    assert copies(main) == []
+
+
+REJECTED = '[rule.r]\nsee = "persn"\n'
+RESUMED = {
+    "yes, and mended": ("", MENDS, 'see = "car"', None),
+    "no": ("n", BETTER, 'see = "car"', REJECTED),
+    "discarded, and begun anew": ("d", BETTER, 'see = "car"', None),
+    "what is this?": ("?\ny", MENDS, 'see = "car"', None),
+    "yes, and left as the file is": ("y", "sed -i s/persn/person/", 'see = "person"', None),
+}
+"""What is typed, what the editor does, what is then in the file, and what of the copy is still there."""
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_the_next_edit_goes_on_with_a_rejected_copy_if_one_wants(main: Path, name: str) -> None:
+    typed, command, there, left = RESUMED[name]
+    path = rules(main)
+    rejected(path).write_text(REJECTED)
+    said = _at_a_terminal(main, command, typed, "rules", asked="go on with it? [Y]es, [n]o, [d]iscard it: ")
+
+    assert re.match(r"there is a rejected copy of \d\d:\d\d: go on", said)
+    assert there in path.read_text()
+    assert (rejected(path).read_text() if rejected(path).exists() else None) == left
+
+
+def test_a_rejected_copy_that_the_file_has_left_behind_says_so(main: Path) -> None:
+    path = rules(main)
+    rejected(path).write_text(REJECTED)
+    os.utime(rejected(path), (1e9, 1e9))
+    said = _at_a_terminal(main, "true", "n", "rules", asked="go on with it? [Y]es, [n]o, [d]iscard it: ")
+
+    assert re.match(r"there is a rejected copy of 2001-09-09 \d\d:\d\d \(10-yard.toml was changed since\): go on", said)
+
+
+def test_where_nobody_can_be_asked_a_rejected_copy_is_left_alone(main: Path) -> None:
+    rejected(main).write_text("nonsense")
+
+    assert told("edit", "-c", main) == f"{main}: good, and in its place\n"
+    assert rejected(main).read_text() == "nonsense"
+
+
+def _at_a_terminal(main: Path, command: str, answer: str, *arguments: str, asked: str = ASKED) -> str:
     """What a person sees who types this answer at the question."""
     ours, theirs = pty.openpty()
     environ = environment(main.parent, EDITOR=command, COLUMNS="200")
     process = subprocess.Popen(
-        [ENTRY, "edit", "-c", str(main)], stdin=theirs, stdout=theirs, stderr=theirs, env=environ
+        [ENTRY, "edit", *arguments, "-c", str(main)], stdin=theirs, stdout=theirs, stderr=theirs, env=environ
     )
     os.close(theirs)
     said, typed = "", False
@@ -306,7 +368,7 @@ def _at_a_terminal(main: Path, command: str, answer: str) -> str:
             said += os.read(ours, 4096).decode()
         except OSError:  # the other end is closed
             break
-        if ASKED in said and not typed:
+        if asked in said and not typed:
             os.write(ours, f"{answer}\n".encode())
             typed = True
     process.wait(10)

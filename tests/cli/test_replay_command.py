@@ -71,19 +71,21 @@ def test_people_see_the_events_and_a_timeline_that_says_why_the_others_did_not_f
         """\
  0:00  13:00:00  visitor start: 1 person 0.90 (person seen with score 0.90)
  0:00  13:00:00  guard start: 1 person 0.90 (person seen with score 0.90; not disarmed)
- 0:01  13:00:01  visitor end: 1 person 0.90, for 2 s
- 0:01  13:00:01  guard end: 1 person 0.90, for 2 s
+ 0:01  13:00:01  visitor end: 1 person 0.90, 0:00-0:01, 2 s
+ 0:01  13:00:01  guard end: 1 person 0.90, 0:00-0:01, 2 s
 
-clip.mp4: 0:02 as front, from Sat 2000-01-01 13:00:00 CET
-                0:00                    0:01
-visitor      1x ···█▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
-herd      never saw 1, needs >= 3 at 0:00
-loitering never 2 s of 60 s at 0:01
-night     never it is Sat 13:00: only 23:00-05:00 at 0:00
-guard        1x ···█▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
-away      never only while holiday at 0:00
-truck     never no car seen
-                █ fires  ▒ goes on  ○ nearly
+clip.mp4: 0:02 as front
+pretending that it begins on Sat 2000-01-01 13:00:00 CET; --at
+sets another
+                 0:00                   0:01
+visitor   1x     ···█▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+herd      never: saw 1, needs >= 3 at 0:00
+loitering never: 2 s of 60 s at 0:01
+night     never: it is Sat 13:00: only 23:00-05:00 at 0:00
+guard     1x     ···█▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+away      never: only while holiday at 0:00
+truck     never: no car seen
+                 █ fires  ▒ goes on  ○ nearly
 not on front: behind
 """
     )
@@ -91,7 +93,7 @@ not on front: behind
 
 def test_where_there_are_no_blocks_it_is_ascii(place: Path) -> None:
     told = replay(place, COLUMNS="64", PYTHONUTF8="0", PYTHONIOENCODING="ascii").out
-    assert "visitor      1x ...#=====" in told
+    assert "visitor   1x     ...#=====" in told
     assert told.isascii()
 
 
@@ -206,7 +208,10 @@ def rules(place: Path) -> Path:
 
 def test_a_change_of_rules_shows_what_it_adds_and_takes_away(rules: Path) -> None:
     assert replay(rules, "--compare", "old.toml", "new.toml", COLUMNS="80").out == (
-        """
+        """\
+old: old.toml
+new: new.toml
+
 clip.mp4: 1 added, 1 removed, 1 changed, 1 the same
 + 0:00-0:01 herd: person (person seen with score 0.90; before: no such rule)
 - 0:00-0:01 visitor: person (person seen with score 0.90; now: person 0.90,
@@ -234,6 +239,36 @@ def test_the_old_rules_alone_are_compared_with_the_present_ones(rules: Path) -> 
     (rules / "gone.toml").write_text(f'{OLD}[rule.car]\nsee = "person"\n[rule.dog]\nsee = "person"\n')
     told = replay(rules, "--json", "--rules", "old.toml", "--compare", "gone.toml").objects
     assert [(each["change"], each["rule"]) for each in told] == [("removed", "car"), ("removed", "dog")]
+
+
+def test_it_is_said_which_rules_are_the_old_ones_and_that_there_are_none(rules: Path) -> None:
+    """One file is the old one: the new rules are those of the configuration."""
+    (rules / "empty.toml").touch()
+    (rules / "more.toml").write_text('[rule.visitor]\nsee = "person"\n')
+    told = replay(rules, "--compare", "more.toml").out.splitlines()
+    assert told[:2] == ["old: more.toml", "new: the rules of config.toml"]
+    told = replay(rules, "--compare", "empty.toml", "more.toml").out.splitlines()
+    assert told[:4] == [
+        "old: empty.toml (which has no rules)",
+        "new: more.toml",
+        "",
+        "clip.mp4: 1 added, 0 removed, 0 changed, 0 the same",
+    ]
+
+
+def test_a_folder_in_which_nothing_was_saved_is_not_left_unexplained(rules: Path) -> None:
+    (rules / "unsaved.toml").write_text('[rule.r]\nsee = "car"\ndo = ["snapshot"]\n')
+    told = replay(rules, "--save", "pictures", "--rules", "unsaved.toml", "--json")
+    assert (told.out, told.err) == (
+        "",
+        "no snapshot is saved in pictures: of the rules that send one, none fired (r)\n",
+    )
+    told = replay(rules, "--save", "pictures", "--rules", "old.toml")
+    assert told.err == 'no snapshot is saved in pictures: no rule sends one, as do = ["snapshot"] would\n'
+    (rules / "unsaved.toml").write_text('[rule.r]\nsee = "person"\ndo = ["snapshot"]\n')
+    told = replay(rules, "--save", "pictures", "--rules", "unsaved.toml")
+    assert told.err == ""
+    assert "saved as pictures/" in told.out
 
 
 def test_several_clips_are_compared_each_by_itself_and_added_up(rules: Path) -> None:
@@ -264,4 +299,4 @@ def test_an_old_rule_that_waits_for_what_no_model_knows_is_refused_where_it_stan
     (rules / "typo.toml").write_text('[rule.visitor]\nsee = "persn"\n')
     done = smartcam("replay", "clip.mp4", "-c", "config.toml", "--compare", "typo.toml", "new.toml", at=rules)
     assert (done.code, done.out) == (78, "")
-    assert done.sentences[0].startswith('typo.toml:2: rule.visitor.see: no model knows the label "persn"')
+    assert done.sentences[0].startswith("typo.toml:2: rule.visitor.see: no model ")

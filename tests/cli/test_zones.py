@@ -133,6 +133,16 @@ def test_a_place_that_cannot_be_written_to_is_said(place: Path) -> None:
     assert str(error) == "nowhere/a.jpg cannot be written: No such file or directory; choose another with --out"
 
 
+@pytest.mark.parametrize("name", ["x.png2", "x.png", "x", "jpg"])
+def test_a_name_that_promises_something_else_than_a_jpeg_is_refused(place: Path, name: str) -> None:
+    with answering(place, {"picture": always(picture(200))}):
+        result = call("zones", "draw", "front", "-c", "smartcam.toml", "--out", name)
+        assert draw(place, "front", "--out", "x.JPEG") == "x.JPEG: 640x360, zone yard\n"
+    assert result.exit_code == 2
+    assert f"the picture is a JPEG: {name} must end in .jpg" in " ".join(result.stderr.replace("│", " ").split())
+    assert not (place / name).exists()
+
+
 def test_zones_and_lines_are_listed_with_the_rules_that_use_them(place: Path) -> None:
     lines = told("zones", "list", "-c", "smartcam.toml").splitlines()
     assert [line.split() for line in lines[1:]] == [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smartcam.config import parse
+from smartcam.config import Config, parse
 from smartcam.config.problems import BadConfigFile
 
 CAMERA = '[camera.front]\nsource = "x"\n'
@@ -139,17 +139,60 @@ TOML = [
     (CAMERA + RULE + '"zone = "yard"', '5: there is a quote too many: write zone = "yard"'),
     (
         CAMERA + RULE + "what is this",
-        '5: this line is not understood: write [SECTION.NAME], or KEY = "VALUE", or begin it with # for a comment',
+        '5: this line is not understood: write [SECTION.NAME] or KEY = "VALUE", or delete it, or begin it with #',
     ),
     (
         CAMERA + RULE + "= 5",
-        '5: this line is not understood: write [SECTION.NAME], or KEY = "VALUE", or begin it with # for a comment',
+        '5: this line is not understood: write [SECTION.NAME] or KEY = "VALUE", or delete it, or begin it with #',
     ),
     (CAMERA + RULE + "[rule yard]\n", "5: the dot before the name is missing: write [rule.yard]"),
     (CAMERA + RULE + "[rule.yard\n", "5: the closing ] is missing: write [rule.yard]"),
     (CAMERA + RULE + "[[rule.yard]\n", "5: the closing ] is missing: write [rule.yard]"),
     (CAMERA + RULE + "[rule.yard]]\n", "5: there are brackets or quotes too many: write [rule.yard]"),
     (CAMERA + RULE + "rule.yard]\n", "5: the opening [ is missing: write [rule.yard]"),
+    (
+        CAMERA + RULE + 'unless = \'home\nfor = "5s"\n',
+        "5: rule.guard.unless: the closing quote is missing: write unless = 'home'",
+    ),
+    (
+        CAMERA + RULE + "unless = 'home\nfor = \"5s\"\n[zone.yard]\ncamera = 'front'\n",
+        "5: rule.guard.unless: the closing quote is missing: write unless = 'home'",
+    ),
+    (
+        CAMERA + RULE + "do = ['snapshot\n]\n",
+        '5: rule.guard.do: in a list, each text stands in its own quotes: write do = ["snapshot"]',
+    ),
+    (
+        CAMERA + RULE + 'message = "Someone is\nat the gate"  # there\nfor = "5s"\n',
+        '5: rule.guard.message: a text stays on one line: join the lines, or write """ at both its ends',
+    ),
+    (
+        CAMERA + RULE + "message = 'Someone is\nat\nthe gate'",
+        '5: rule.guard.message: a text stays on one line: join the lines, or write """ at both its ends',
+    ),
+    (
+        CAMERA + RULE + "message = It's here",
+        '5: rule.guard.message: text stands in quotes: write message = "It\'s here"',
+    ),
+    (CAMERA + "[site]\nlatitude = 46°33N", "4: site.latitude: degrees are a decimal number: write latitude = 46.55"),
+    (
+        CAMERA + "[site]\nlongitude = 8° 34' 12\" W",
+        "4: site.longitude: degrees are a decimal number: write longitude = -8.57",
+    ),
+    (
+        CAMERA + "[site]\nlatitude = 46,55",
+        "4: site.latitude: a number has a point, not a comma: write latitude = 46.55",
+    ),
+    (
+        CAMERA + RULE + "noon picture",
+        '5: this line is not understood: write [SECTION.NAME] or KEY = "VALUE", or delete it, or begin it with #',
+    ),
+    (
+        CAMERA + RULE + 'level = "alert"\n\nsee = "cat"\nlevel = "event"\n',
+        "7: rule.guard.see: defined already in line 4, and so are others below: "
+        "is the line [rule.NAME] missing above line 7?",
+    ),
+    (CAMERA + RULE + "for = 2 minutes", '5: rule.guard.for: a duration stands in quotes: write for = "2 minutes"'),
     (CAMERA + RULE + "[rule.]\n", "5: the name behind the dot is missing: write [rule.NAME]"),
     (CAMERA + RULE + "[]\n", "5: a section has a name: write [camera.NAME]"),
     (CAMERA + RULE + "[rule.my yard]\n", "5: a name is made of a-z, 0-9, - and _: write [rule.my-yard]"),
@@ -199,6 +242,46 @@ POINTS = [
     (
         CAMERA + ZONE + "points = [\n  [0, 0],\n  [1, 0],\n  [x, 1],\n]",
         '8: zone.yard.points: [x, 1] is no value: text stands in quotes, like "person", and numbers without, like 0.5',
+    ),
+    (
+        CAMERA + ZONE + "points = 0, 0], [1, 0], [1, 1]]",
+        "5: zone.yard.points: the opening [ is missing: write points = [[0, 0], [1, 0], [1, 1]]",
+    ),
+    (
+        CAMERA + ZONE + "points = [0, 0], [1, 0], [1, 1]]",
+        "5: zone.yard.points: the opening [ is missing: write points = [[0, 0], [1, 0], [1, 1]]",
+    ),
+    (
+        CAMERA + ZONE + "points = [0, 0],\n  [1, 0],  # there\n  [1, 1],\n]\nheight = 0.1\n",
+        "5: zone.yard.points: the [ of the whole list is missing: write points = [ here, and ] below the last point",
+    ),
+    (
+        CAMERA + ZONE + "points =\n  [0, 0],\n  [1, 0],\n  [1, 1]]",
+        "5: zone.yard.points: the [ of the whole list is missing: write points = [ here, and ] below the last point",
+    ),
+    (
+        CAMERA + ZONE + "points = [(0, 0), (1, 0), (1, 1)]",
+        "5: zone.yard.points: a point stands in [ and ]: write points = [[0, 0], [1, 0], [1, 1]]",
+    ),
+    (
+        CAMERA + ZONE + "points = ((0, 0), (1, 0), (1, 1))",
+        "5: zone.yard.points: points and lists stand in [ and ]: write points = [[0, 0], [1, 0], [1, 1]]",
+    ),
+    (
+        CAMERA + ZONE + "points = (0, 0), (1, 0), (1, 1)",
+        "5: zone.yard.points: points and lists stand in [ and ]: write points = [[0, 0], [1, 0], [1, 1]]",
+    ),
+    (
+        CAMERA + ZONE + "points = [\n  (0, 0),\n  (1, 0),\n]",
+        "6: zone.yard.points: a point stands in [ and ]: write [0, 0]",
+    ),
+    (
+        CAMERA + ZONE + "points = [[0,3, 0,4], [1, 0], [1, 1]]",
+        "5: zone.yard.points: point 1 is no point: a number has a point, not a comma: write [0.3, 0.4]",
+    ),
+    (
+        CAMERA + ZONE + "points = [[true, 0], [1, 0], [1, 1]]",
+        "5: zone.yard.points: point 1 is no point: write two numbers, like [0.25, 0.8]",
     ),
     (
         CAMERA + ZONE + "points = [[0, 0], [1, 1]]",
@@ -354,9 +437,13 @@ KEYS = [
     ),
     (
         CAMERA + RULE + 'do = ["snapshots"]',
-        '5: rule.guard.do.0: "snapshots" is not one of "snapshot" or "clip" (did you mean "snapshot"?)',
+        '5: rule.guard.do: "snapshots" is not one of "snapshot" or "clip", which makes nothing yet '
+        '(did you mean "snapshot"?)',
     ),
-    (CAMERA + RULE + 'score = "high"', '5: rule.guard.score: it should be a number, but it is "high"'),
+    (
+        CAMERA + RULE + 'score = "high"',
+        '5: rule.guard.score: it should be a number, but it is "high": a number stands without quotes',
+    ),
     (CAMERA + RULE + "score = 2", "5: rule.guard.score: it should be at most 1, but it is 2"),
     (CAMERA + RULE + "score = 50", "5: rule.guard.score: it should be at most 1, but it is 50 (for 50 % write 0.5)"),
     (CAMERA + RULE + "score = nan", "5: rule.guard.score: it should be at most 1, but it is nan"),
@@ -401,6 +488,59 @@ KEYS = [
         CAMERA + RULE + "camera = 1979-05-27",
         '5: rule.guard.camera: it should be text in quotes, but it is 1979-05-27: write "1979-05-27"',
     ),
+    (
+        CAMERA + RULE + 'enabled = "yes"',
+        '5: rule.guard.enabled: it should be true or false, but it is "yes": write true, without quotes',
+    ),
+    (CAMERA + RULE + "enabled = 1", "5: rule.guard.enabled: it should be true or false, but it is 1"),
+    (CAMERA + "fps = true", "3: camera.front.fps: it should be a number, but it is true"),
+    (CAMERA + 'fps = "25"', '3: camera.front.fps: it should be a number, but it is "25": write 25, without quotes'),
+    (
+        CAMERA + 'rotate = "90"',
+        '3: camera.front.rotate: "90" is not one of 0, 90, 180 or 270: a number stands without quotes',
+    ),
+    (
+        CAMERA + "[mqtt]\noutbox = true",
+        "4: mqtt.outbox: it should be a whole number, but it is true",
+    ),
+    (
+        CAMERA + '[site]\nlatitude = "46,55"',
+        '4: site.latitude: it should be a number, but it is "46,55": write 46.55, without quotes',
+    ),
+    (
+        CAMERA + '[site]\nlatitude = "46°33\'N"',
+        '4: site.latitude: it should be a number, but it is "46°33\'N": write 46.55, without quotes',
+    ),
+    (
+        CAMERA + '[site]\nlatitude = "north"',
+        '4: site.latitude: it should be a number, but it is "north": write decimal degrees without quotes, like 46.55',
+    ),
+    (
+        CAMERA + RULE + 'score = "0,5"',
+        '5: rule.guard.score: it should be a number, but it is "0,5": write 0.5, without quotes',
+    ),
+    (
+        CAMERA + RULE + 'do = ["picture"]',
+        '5: rule.guard.do: "picture" is not one of "snapshot" or "clip", which makes nothing yet '
+        '(did you mean "snapshot"?)',
+    ),
+    (CAMERA + RULE + 'in = "yard"', '5: rule.guard.in: there is no such key (did you mean "zone"?)'),
+    (CAMERA + RULE + 'time = "12:00"', '5: rule.guard.time: there is no such key (did you mean "at"?)'),
+    (CAMERA + RULE + 'time = "night"', '5: rule.guard.time: there is no such key (did you mean "when"?)'),
+    (CAMERA + RULE + 'mode = "home"', '5: rule.guard.mode: there is no such key (did you mean "only"?)'),
+    (CAMERA + RULE + 'line = "fence"', '5: rule.guard.line: there is no such key (did you mean "crosses"?)'),
+    (CAMERA + RULE + 'text = "hello"', '5: rule.guard.text: there is no such key (did you mean "message"?)'),
+    (CAMERA + RULE + 'wait = "5m"', '5: rule.guard.wait: there is no such key (did you mean "cooldown"?)'),
+    (CAMERA + RULE + 'hours = "night"', '5: rule.guard.hours: there is no such key (did you mean "when"?)'),
+    (CAMERA + RULE + "photo = true", '5: rule.guard.photo: there is no such key (did you mean do = ["snapshot"]?)'),
+    ('[camera.front]\nurl = "x"', '2: camera.front.url: there is no such key (did you mean "source"?)'),
+    ('[camera.front]\nsorce = "x"', '2: camera.front.sorce: there is no such key (did you mean "source"?)'),
+    (CAMERA + RULE + 'for = "half an hour"', '5: rule.guard.for: "half an hour" is not a duration: write "30m"'),
+    (
+        CAMERA + RULE + 'at = "12:00"\nlevel = "alert"\nzone = "yard"\nfor = "5s"\n',
+        "4: rule.guard.see: a rule with `at` fires by the clock and looks at nothing: take see, zone and for out, "
+        "or `at`; or is the line [rule.NAME] missing between them?",
+    ),
     (CAMERA + RULE + 'enabled = "maybe"', '5: rule.guard.enabled: it should be true or false, but it is "maybe"'),
     (
         CAMERA + RULE + 'at = "12:00"\n',
@@ -417,7 +557,10 @@ KEYS = [
     (CAMERA + "[site]\nlatitude = 500", "4: site.latitude: it should be at most 90, but it is 500"),
     (CAMERA + "[site]\nlatitude = -91", "4: site.latitude: it should be at least -90, but it is -91"),
     (CAMERA + "[site]\nlongitude = 181", "4: site.longitude: it should be at most 180, but it is 181"),
-    (CAMERA + '[site]\nlatitude = "46 N"', '4: site.latitude: it should be a number, but it is "46 N"'),
+    (
+        CAMERA + '[site]\nlatitude = "46 N"',
+        '4: site.latitude: it should be a number, but it is "46 N": write 46, without quotes',
+    ),
     (
         CAMERA + "[group]\npets = 5",
         '4: group.pets: write one label ("person"), a list (["deer", "fox"]) or a group ("@wildlife")',
@@ -507,27 +650,31 @@ TOGETHER = [
     ),
     (
         CAMERA + RULE + 'when = "night"',
-        '5: rule.guard.when: "night" follows the sun, which is another one at every place: add latitude and '
+        '5: rule.guard.when: "night" follows the sun, which sets at another time in every place: add latitude and '
         "longitude to [site]",
     ),
     (
         CAMERA + "[site]\nlatitude = 46\n" + RULE + 'when = ["22:00-23:00", "sunset-23:00"]',
-        '7: rule.guard.when: "sunset-23:00" follows the sun, which is another one at every place: add '
+        '7: rule.guard.when: "sunset-23:00" follows the sun, which sets at another time in every place: add '
         "longitude to [site]",
     ),
     (
         CAMERA + '[armed]\nwhen = "night"',
-        '4: armed.when: "night" follows the sun, which is another one at every place: add latitude and '
+        '4: armed.when: "night" follows the sun, which sets at another time in every place: add latitude and '
         "longitude to [site]",
     ),
     (
         CAMERA + '[mode.away]\n[mode.dark]\nwhen = "mon-fri dusk"',
-        '5: mode.dark.when: "mon-fri dusk" follows the sun, which is another one at every place: add '
+        '5: mode.dark.when: "mon-fri dusk" follows the sun, which sets at another time in every place: add '
         "latitude and longitude to [site]",
     ),
     (
         CAMERA + '[rule.r]\nsee = ["@wild"]\n[group]\nwildlife = ["deer"]',
         '4: rule.r.see: no group "@wild" (did you mean "@wildlife"?)',
+    ),
+    (
+        CAMERA + RULE + 'with = "@any"',
+        '5: rule.guard.with: "@any" is everything, that of `see` too: write with what it should be, or take it out',
     ),
     (CAMERA + RULE + 'with = "@pets"', '5: rule.guard.with: no group "@pets": there is none, add it to [group]'),
     (
@@ -537,16 +684,16 @@ TOGETHER = [
     (CAMERA + '[group]\nany = ["dog"]', '4: group.any: "@any" is every label already: give the group another name'),
     (
         CAMERA + '[model.m]\nuse = "objectron"\n[[model.m.then]]\nsee = "dog"\nmodel = "n"',
-        '7: model.m.then.0.model: no model "n": there is "m"',
+        '7: model.m.then.model: no model "n": there is "m"',
     ),
     (
         CAMERA + '[model.m]\nuse = "objectron"\n[[model.m.then]]\nsee = "dog"\nmodel = "m"',
-        '7: model.m.then.0.model: "m" has second looks itself, and one level is all: take one of them out',
+        '7: model.m.then.model: "m" has second looks itself, and one level is all: take one of them out',
     ),
     (
         CAMERA
         + '[model.m]\nuse = "objectron"\n[[model.m.then]]\nsee = "@pets"\nmodel = "n"\n[model.n]\nuse = "inat-birds"',
-        '6: model.m.then.0.see: no group "@pets": there is none, add it to [group]',
+        '6: model.m.then.see: no group "@pets": there is none, add it to [group]',
     ),
 ]
 
@@ -568,7 +715,6 @@ def test_one_sentence_names_the_place_and_the_remedy(text: str, complaint: str, 
         'zone = "yard"\t# there',
         "zone = 'yard'",
         'zone="yard"',
-        'enabled = "yes"',
         'level = """alert"""',
     ],
 )
@@ -591,3 +737,70 @@ def test_no_repair_shows_a_password(line: str) -> None:
     with pytest.raises(BadConfigFile) as failed:
         parse(f"[camera.front]\n{line}\n")
     assert "hunter2" not in str(failed.value)
+
+
+def complaints(text: str) -> list[str]:
+    with pytest.raises(BadConfigFile) as failed:
+        parse(text, "s.toml")
+    return str(failed.value).removeprefix("s.toml:").split("\ns.toml:")
+
+
+def test_what_is_wrong_in_itself_hides_nothing_else_of_its_section() -> None:
+    wrong = 'do = "snapshot"\nzone = "yrad"\nunless = "hom"\ncrosses = "fence"\nscore = "x"\nin = "yard"\n'
+    assert complaints(CAMERA + YARD + RULE + wrong) == [
+        '8: rule.guard.do: it should be a list, but it is "snapshot": write ["snapshot"]',
+        '9: rule.guard.zone: no zone "yrad" on camera "front" (did you mean "yard"?)',
+        '10: rule.guard.unless: no mode "hom": there are "armed", "disarmed"; add [mode.hom] for one more',
+        '11: rule.guard.crosses: no line "fence" on camera "front": there is none, add [line.fence]',
+        '12: rule.guard.score: it should be a number, but it is "x": a number stands without quotes',
+        '13: rule.guard.in: there is no such key (did you mean "zone"?)',
+    ]
+
+
+def test_a_section_without_what_it_must_have_is_judged_for_the_rest() -> None:
+    assert complaints('[camera.front]\nmodel = "big"\n' + LINE.replace("front", "frnt") + "[rule.r]\nzone = 'a'\n") == [
+        '1: camera.front.source: it is missing: add source = "rtsp://HOST/PATH"',
+        '2: camera.front.model: no model "big": there is "default"',
+        "3: line.fence.points: it is missing: add points = [[0.1, 0.4], [0.9, 0.4], [0.5, 0.9]]",
+        '4: line.fence.camera: no camera "frnt" (did you mean "front"?)',
+        '5: rule.r.see: what should it look for? add see = "person", or at = "12:00" for a rule by the clock',
+        '6: rule.r.zone: no zone "a" on camera "front": there is none, add [zone.a]',
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CAMERA + RULE + 'snapshot = { boxes = true }\ndo = "snapshot"\n',
+        CAMERA + RULE + 'toward = "in"\ncrosses = 5\n',
+        CAMERA + RULE + 'with = 5\nwithin = "3s"\n',
+        CAMERA + '[site]\nlatitude = "x"\nlongitude = 8\n' + RULE + 'when = "night"\n',
+        CAMERA + '[rule.r]\nat = "noonish"\nlevel = "alert"\n',
+        CAMERA + ZONE + "points = 5\n" + RULE + 'zone = "yard"\n',
+        CAMERA + "[group]\npets = 5\n" + RULE + 'with = "@pets"\n',
+        CAMERA + "[group]\nPets = ['dog']\n" + RULE + 'with = "@Pets"\n',
+        CAMERA + "[mode.Home]\n" + RULE + 'only = "Home"\n',
+        CAMERA + '[model.m]\nus = "objectron"\n[[model.m.then]]\nsee = "dog"\nmodel = "m"\n',
+    ],
+)
+def test_nothing_is_told_that_follows_from_what_is_told(text: str) -> None:
+    (one,) = complaints(text)
+    assert one
+
+
+def test_the_rest_is_handed_on_unless_its_models_cannot_be_known() -> None:
+    def rest(text: str) -> Config | None:
+        with pytest.raises(BadConfigFile) as failed:
+            parse(text)
+        return failed.value.understood
+
+    understood = rest(CAMERA + RULE + 'zone = 5\nfor = "9s"\n')
+    assert understood
+    assert understood.rule == parse(CAMERA + RULE + 'for = "9s"\n').rule
+    wrong = RULE + "zone = 5\n"
+    assert rest(CAMERA + "model = 5\n" + wrong) is None
+    assert rest(CAMERA + 'model = "big"\n' + wrong) is None
+    assert rest(CAMERA + '[models.m]\nuse = "mobiledet"\n' + wrong) is None
+    assert rest(CAMERA + '[model.m]\nuse = "mobiledet"\nthreads = -1\n' + wrong) is None
+    assert rest(CAMERA + '[camera.Gate]\nsource = "x"\n' + wrong) is None
+    assert rest(wrong) is None

@@ -87,6 +87,20 @@ camera = front
         # a text that ends with a backslash
         ('a = "x\\\nb = 5s\n', [1, 2]),
         ('"\\\nb = 5s\n', [1, 2]),
+        # a text that goes on in the next line, and one that does not
+        ('a = "x\ny"\nb = 5s\n', [1, 3]),
+        ("a = 'x\ny'\nb = 5s\n", [1, 3]),
+        ('a = "x\nb = "y"\nc = 5s\n', [1, 3]),
+        ("a = 'x\n\n# it's\nb = 'y'\nc = 5s\n", [1, 5]),
+        ("a = 'x\nb = 5s\n", [1, 2]),
+        ("a = ['x\n]\nb = 5s\n", [1, 3]),
+        # points below each other
+        ("a = [0, 0],\n [1, 0],\n]\nb = 5s\n", [1, 4]),
+        ("a =\n[1, 0],\n[1, 1]\n[b]\nc = 5s\n", [1, 5]),
+        # keys of a section whose header was lost
+        ("[rule.a]\nb = 1\nc = 1\nb = 2\nc = 2\nd = 5s\n", [4, 6]),
+        ("b = 1\nc = 1\nb = 2\nc = 2\n", [3, 4]),
+        ("[mqtt]\nb = 1\nc = 1\nb = 2\nc = 2\n", [4, 5]),
         # at the very end
         ("a = 5s", [1]),
         ("a = 1\nb =", [2]),
@@ -161,6 +175,7 @@ def test_whatever_is_no_toml_gets_at_least_one_sentence_with_its_line(text: str)
     told = mistakes(text)
     assert bool(told) != is_toml(text)
     assert len({(mistake.line, mistake.message) for mistake in told}) == len(told)
+    assert not any("broken-section" in mistake.message for mistake in told)
     assert all(1 <= mistake.line <= text.count("\n") + 1 and ": " in mistake.message for mistake in told)
 
 

@@ -61,6 +61,14 @@ def test_what_editors_leave_behind_is_passed_over(main: Path, name: str) -> None
     assert list(read(main).texts) == [str(main)]
 
 
+def test_rules_come_in_the_order_of_their_files(main: Path) -> None:
+    """The main file's first, then those of rules.d, then those of zones.d."""
+    for name, file in ("z", "zones.d/a.toml"), ("b", "rules.d/b.toml"), ("a", "rules.d/a.toml"):
+        put(main, file, f'[rule.{name}]\nsee = "dog"\n')
+    main.write_text(MAIN + '[rule.m]\nsee = "dog"\n')
+    assert list(load(main).rule) == ["m", "a", "b", "z"]
+
+
 def test_a_mistake_in_a_drop_in_is_told_with_its_short_name(main: Path) -> None:
     put(main, "zones.d/front.toml", YARD)
     put(main, "rules.d/10-yard.toml", "# who\n\n\n\n" + RULE.replace('"yard"', '"yrad"'))

@@ -48,6 +48,12 @@ def test_a_camera_may_not_be_called_like_the_nodes_own_topics(taken: str) -> Non
         ("90s", 90),
         ("5m", 300),
         ("1h30m", 5400),
+        ("2 minutes", 120),
+        ("30min", 1800),
+        ("30 sec", 30),
+        ("1 Hour 15 Mins", 4500),
+        ("2hrs", 7200),
+        ("1 day", 86400),
         ("1h 30m", 5400),
         ("250ms", 0.25),
         ("1.5s", 1.5),
@@ -62,7 +68,7 @@ def test_durations(written: Any, meant: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "s", "90", "90 seconds", "1h30", "-5s", "1.5.2s", "five", True, None, [5], {"s": 5}]
+    "bad", ["", "s", "90", "90 parsecs", "1h30", "-5s", "1.5.2s", "five", True, None, [5], {"s": 5}]
 )
 def test_what_is_no_duration_is_told_how_to_write_one(bad: Any) -> None:
     with pytest.raises(ValueError, match='is not a duration: write "90s", "5m", "1h30m" or "250ms"'):

@@ -441,4 +441,4 @@ def test_a_label_that_neither_model_knows_is_refused(place: Path) -> None:
     done = smartcam("replay", place / "pictures", "-c", "config.toml", at=place)
 
     assert done.code == 78
-    assert 'no model knows the label "fce" (did you mean "face"?)' in done.err
+    assert 'no model here knows "fce" (did you mean "face"?)' in done.err

@@ -114,8 +114,8 @@ def test_a_label_that_the_model_does_not_know_is_refused_where_it_stands(place: 
     done = smartcam("replay", "clip.mp4", "-c", "good.toml", "--rules", tmp_path / "rules.toml", at=place)
     assert (done.code, done.out) == (78, "")
     [sentence] = done.sentences
-    assert sentence.startswith(f'{tmp_path}/rules.toml:2: rule.visitor.see: no model knows the label "persn"')
-    assert sentence.endswith('(did you mean "person"?); labels.txt lists them')
+    assert sentence.startswith(f"{tmp_path}/rules.toml:2: rule.visitor.see: no model ")
+    assert '"persn" (did you mean "person"?); labels.txt lists ' in sentence
 
 
 def test_each_clip_is_played_by_itself_and_its_events_have_ids_of_their_own(place: Path) -> None:

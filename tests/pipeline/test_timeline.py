@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from smartcam.data import Scene
 from smartcam.pipeline.story import Notes, Part, Story
 from smartcam.pipeline.timeline import ASCII, BLOCKS, MIN_COLUMNS, Marks, clock, marks_for, timeline
-from smartcam.rules.engine import Standing
 from tests.pipeline.stories import firing, miss, story
 from tests.rules.scenes import dog, engine, every, fed, person, scene, walk
 
@@ -34,18 +34,26 @@ def test_a_story_is_a_bar_for_each_rule_or_the_reason_why_it_has_none() -> None:
     assert printed(EVENING) == (
         """
 clip.mp4: 2:00 as yard, from Sun 2026-06-21 23:30:00 CEST
-                0:00        0:30        1:00        1:30
-visitor      2x ·█▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒·······○···········█···········
-                nearly once more: it rests at 1:00
-herd      never ················○···○···························
-                saw 2, needs >= 3 at 0:41 (and 1 more)
-loitering never 41 s of 60 s at 0:12
-night-fox never it is Sun 23:30: only 02:00-03:00
-first-dog never no dog seen
-                █ fires  ▒ goes on  ○ nearly
+                 0:00       0:30        1:00        1:30
+visitor   2x     ·█▒▒▒▒▒▒▒▒▒▒▒▒▒▒·······○···········█···········
+                 nearly once more: it rests at 1:00
+herd      never  ················○··○···························
+                 saw 2, needs >= 3 at 0:41 (and 1 more)
+loitering never: 41 s of 60 s at 0:12
+night-fox never: it is Sun 23:30: only 02:00-03:00
+first-dog never: no dog seen
+                 █ fires  ▒ goes on  ○ nearly
 not on yard: gate-car, into-paddock
 """
     )
+
+
+def test_a_beginning_that_nobody_said_is_told_as_pretended() -> None:
+    lines = timeline(story(10.0), zone=BERLIN, invented=True)
+    assert [line.text for line in lines] == [
+        "clip.mp4: 0:10 as yard",
+        "pretending that it begins on Sun 2026-06-21 23:30:00 CEST; --at sets another",
+    ]
 
 
 def test_without_blocks_it_is_ascii() -> None:
@@ -104,7 +112,7 @@ def test_notes_of_what_an_engine_says_become_a_story() -> None:
         notes.scene(each)
     for event in fed(rules, scenes):
         notes.event(event)
-    told = notes.story(rules.standings())
+    told = notes.story(rules.standings(), rules.config.rule)
     assert [(each.rule, each.start_at, each.end_at) for each in told.firings] == [("r0", 1.0, 3.0)]
     assert told.length_s == 8.0
     assert (list(told.parts), told.elsewhere) == (["r0", "r1"], ("r2",))
@@ -117,7 +125,7 @@ def test_misses_of_other_cameras_and_rules_are_not_mixed_in() -> None:
     fed(rules, [*walk(dog, at=every(0.5, 1, 5)), *(scene(at) for at in every(0.5, 5.5, 12))])
     notes.misses(rules.misses)
     notes.misses([miss("r0", 1.0, "of camera yard")])
-    told = notes.story(rules.standings())
+    told = notes.story(rules.standings(), rules.config.rule)
     assert [[(each.reason, each.at) for each in part.misses] for part in told.parts.values()] == [
         [("4 s of 10 s", 5.0)],
         [],
@@ -125,6 +133,36 @@ def test_misses_of_other_cameras_and_rules_are_not_mixed_in() -> None:
 
 
 def test_a_rule_that_is_switched_off_says_so() -> None:
-    off = Standing("r0", "front", False, False, 0, None, 0, "", None, "it is switched off (enabled = false)")
-    told = Notes("clip.mp4", "front", 0.0).story([off])
-    assert told.parts["r0"].why_not == "it is switched off (enabled = false)"
+    assert why_not('see = "dog"\nenabled = false') == "it is switched off (enabled = false)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ('see = "dog"\nwhen = "23:00-05:00"', "no dog seen"),
+        ('see = ["dog", "cat"]\nonly = "disarmed"', "no dog or cat seen"),
+        ('see = "dog"\ncount = ">= 3"\nwhen = "23:00-05:00"', "no dog seen"),
+        ('see = "@any"\nwhen = "23:00-05:00"', "nothing seen"),
+        ('see = "person"\nwhen = "23:00-05:00"', "it is Mon 13:46: only 23:00-05:00"),
+        ('see = "dog"\ncount = "== 0"\nwhen = "23:00-05:00"', "it is Mon 13:46: only 23:00-05:00"),
+        ('at = "12:00"', "it waits for 12:00"),
+        ('at = "12:00"\nwhen = "23:00-05:00"', "it is Mon 13:46: only 23:00-05:00"),
+    ],
+)
+def test_that_nothing_was_there_says_more_than_the_time_of_day(rule: str, why: str) -> None:
+    """Only of a rule that waits for things."""
+    seen = [] if "@any" in rule else walk(person, at=every(0.5, 1, 3))
+    assert why_not(rule, seen) == why
+
+
+def why_not(rule: str, scenes: list[Scene] | None = None) -> str:
+    """What a story says in the end of a rule that did not fire."""
+    rules = engine(rule)
+    notes = Notes("clip.mp4", "front", 0.0)
+    for each in scenes or [scene(0.0)]:
+        notes.scene(each)
+        rules.feed(each)
+    standings = rules.standings()
+    rules.finish(each.at, each.wall)
+    notes.misses(rules.misses)
+    return notes.story(standings, rules.config.rule).parts["r0"].why_not

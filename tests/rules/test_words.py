@@ -135,6 +135,21 @@ def test_each_window_has_its_words(text: str) -> None:
     assert windows([When.read(text)]).replace(DASH, "-") == WINDOWS[text]
 
 
+SEVERAL = {
+    ("mon-fri 18:00-07:00", "sat-sun"): "Mon-Fri 18:00-07:00 and at weekends",
+    ("mon", "wed 08:00-12:00", "fri night"): "Mon, Wed 08:00-12:00 and Fri at night",
+    ("mon-fri", "18:00-07:00"): "Mon-Fri or 18:00-07:00",
+    ("night", "sat-sun"): "at night or at weekends",
+    ("06:00-09:00", "18:00-21:00"): "06:00-09:00 or 18:00-21:00",
+    ("mon-wed", "wed-fri", "sun"): "Mon-Wed, Wed-Fri or Sun",
+}
+
+
+@pytest.mark.parametrize("texts", SEVERAL)
+def test_several_windows_are_joined_so_that_nobody_thinks_that_all_must_hold(texts: tuple[str, ...]) -> None:
+    assert windows(map(When.read, texts)).replace(DASH, "-") == SEVERAL[texts]
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0.25, "0.25 s"), (90, "90 s"), (120, "2 min"), (5400, "1 h 30 min"), (125, "2 min 5 s"), (172800, "2 d")],
