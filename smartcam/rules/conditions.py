@@ -143,7 +143,7 @@ class Together:
     within_s: float
 
     def holds(self, track: Track, look: Look) -> bool:
-        last_at = look.company.last_at(self.labels, but=track.id)
+        last_at = look.company_at(self.labels, but=track.id)
         return last_at is not None and abs(track.last_at - last_at) <= self.within_s
 
     def closeness(self, track: Track) -> float:  # noqa: ARG002 (a condition's shape)

@@ -19,6 +19,8 @@ class DailyState:
 
     looked_wall: float | None = None
     """The last scene's time: what was due since then is due now."""
+    fired_for: str = ""
+    """The day and the time of day that it fired for last: a clock that is set back comes by there again."""
     firing: Firing | None = None
     record: Record = field(default_factory=Record)
 
@@ -42,6 +44,10 @@ class Daily:
         due = self._due(look)
         if due is None or not self.gate.is_open(look):
             return None
+        moment = f"{look.calendar.day(look.wall)} {due}"
+        if moment == self.state.fired_for:
+            return None
+        self.state.fired_for = moment
         self.state.firing = by_the_clock(
             self._new_id(look.wall), look.at, look.wall, f"it is {due // 60:02d}:{due % 60:02d}"
         )
@@ -61,4 +67,4 @@ class Daily:
 
 def by_the_clock(id_: str, at: float, wall: float, reason: str, *, test: bool = False) -> Firing:
     """An event of a moment, which is not about things seen."""
-    return Firing(id_, at, wall, of="", went_on_at=at, matched_at=at, reasons=(reason,), test=test)
+    return Firing(id_, at, wall, of="", went_on_at=at, matched_at=at, moved_at=at, reasons=(reason,), test=test)

@@ -23,7 +23,7 @@ from smartcam.rules.memory import CameraMemory, Memory, RuleMemory
 from smartcam.rules.misses import Miss
 from smartcam.rules.post import Post
 from smartcam.rules.still import StillThing
-from smartcam.rules.telling import Telling
+from smartcam.rules.telling import Firing, Telling
 from smartcam.rules.watch import State, Watch, without_tracks
 
 MOST_MISSES = 1000
@@ -77,6 +77,9 @@ class Engine:
         self._new_id = new_id
         self._clock_ok = clock_ok
         self._last: dict[str, Scene] = {}
+        self._asked = {name: asked_by(rule, config) for name, rule in config.rule.items()}
+        self._left: list[tuple[str, str, Firing]] = []
+        """Camera and rule of open events that nothing here goes on with."""
         grounds = ground_of.grounds if ground_of else {camera: self._ground(camera) for camera in config.camera}
         self.grounds: dict[str, Ground] = grounds
         self._posts = {camera: self._post(camera) for camera in config.camera}
@@ -93,17 +96,28 @@ class Engine:
         ended = [rule.finish(at, wall, self.misses) for _, rule in self._at_work()]
         return [event for event in ended if event]
 
-    def replaced(self, config: Config) -> tuple[Engine, list[Event]]:
+    def settle(self, at: float, wall: float) -> list[Event]:
+        """End the events in the memory that no rule goes on with: theirs changed or went while nobody was running."""
+        for camera, rules in self.memory.rules.items():
+            for name, memory in rules.items():
+                if not self._is_at_work(name, camera) and memory.gone_at is None:
+                    self._leave(camera, name, memory)
+                    memory.gone_at = at
+        left, self._left = self._left, []
+        return [self._voice(camera, name).tell(firing, "end", at, wall) for camera, name, firing in left]
+
+    def replaced(self, config: Config, at: float, wall: float) -> tuple[Engine, list[Event]]:
         """The engine of another configuration, and the ends of the events that it does not go on with.
 
         Takes effect between two scenes. Rules that ask for the same keep all that they remember.
         """
-        at, wall = self._now()
         ends = []
+        asked = {name: asked_by(rule, config) for name, rule in config.rule.items()}
         for camera, rule in self._at_work():
-            if not self._goes_on(rule, camera, config):
+            if not self._goes_on(rule, camera, config, asked):
                 ends.append(rule.finish(at, wall, self.misses))
                 self.memory.rules[camera][rule.telling.name].gone_at = at
+        self._forget_long_gone(config, at)
         engine = Engine(config, self._new_id, memory=self.memory, clock_ok=self._clock_ok)
         engine.misses = self.misses
         engine._last = {camera: scene for camera, scene in self._last.items() if camera in config.camera}
@@ -146,7 +160,6 @@ class Engine:
             for name, rule in self.config.rule.items()
             if rule.enabled and camera in self.config.cameras_of(rule)
         }
-        self._forget_long_gone(camera)
         return Post(
             self.grounds[camera],
             [self._watch(name, rule, camera) for name, rule in rules.items() if not rule.at],
@@ -160,7 +173,7 @@ class Engine:
         )
 
     def _watch(self, name: str, rule: Rule, camera: str) -> Watch:
-        memory = self._remembered(name, rule, camera)
+        memory = self._remembered(name, camera)
         if memory.seen is None:
             memory.seen = State()
         asks = Asks(
@@ -172,46 +185,63 @@ class Engine:
         return Watch(Telling(name, rule, camera, self.calendar), asks, memory.seen, self._new_id)
 
     def _daily(self, name: str, rule: Rule, camera: str) -> Daily:
-        memory = self._remembered(name, rule, camera)
+        memory = self._remembered(name, camera)
         if memory.daily is None:
             memory.daily = DailyState()
         return Daily(Telling(name, rule, camera, self.calendar), Gate.of(rule), memory.daily, self._new_id)
 
-    def _remembered(self, name: str, rule: Rule, camera: str) -> RuleMemory:
+    def _remembered(self, name: str, camera: str) -> RuleMemory:
         """What this very rule remembers; nothing where it has changed."""
-        asks = asked_by(rule, self.config)
+        asks = self._asked[name]
         rules = self.memory.rules.setdefault(camera, {})
         memory = rules.get(name)
         if memory is None or memory.asks != asks:
+            if memory:
+                self._leave(camera, name, memory)
             memory = rules[name] = RuleMemory(asks)
         if memory.gone_at is not None and memory.seen:
             memory.seen = without_tracks(memory.seen)  # Nobody has followed them meanwhile.
         memory.gone_at = None
         return memory
 
-    def _forget_long_gone(self, camera: str) -> None:
-        rules = self.memory.rules.setdefault(camera, {})
-        newest_at = max((memory.gone_at or 0.0 for memory in rules.values()), default=0.0)
-        for name, memory in list(rules.items()):
-            if memory.gone_at is not None and newest_at - memory.gone_at > GONE_S:
-                del rules[name]
+    def _leave(self, camera: str, name: str, memory: RuleMemory) -> None:
+        """Take the open event out of a memory that nothing goes on with."""
+        for state in (memory.seen, memory.daily):
+            if state and state.firing:
+                self._left.append((camera, name, state.firing))
+                state.firing = None
 
-    def _goes_on(self, rule: Watch | Daily, camera: str, config: Config) -> bool:
-        """Whether the same is asked on this camera in another configuration."""
-        new = config.rule.get(rule.telling.name)
+    def _voice(self, camera: str, name: str) -> Telling:
+        """That of the rule as it is now; of one that is gone, with nothing but its name."""
+        rule = self.config.rule.get(name) or Rule(see=(name,))
+        return Telling(name, rule, camera, self.calendar)
+
+    def _is_at_work(self, name: str, camera: str) -> bool:
+        rule = self.config.rule.get(name)
+        return bool(rule and rule.enabled and camera in self.config.cameras_of(rule))
+
+    def _forget_long_gone(self, config: Config, at: float) -> None:
+        """Rules that have not been there for `GONE_S`, and cameras of which nothing else is known."""
+        for camera, rules in list(self.memory.rules.items()):
+            for name, memory in list(rules.items()):
+                if memory.gone_at is not None and at - memory.gone_at > GONE_S:
+                    del rules[name]
+            if not rules and camera not in config.camera:
+                del self.memory.rules[camera]
+                self.memory.cameras.pop(camera, None)
+
+    def _goes_on(self, rule: Watch | Daily, camera: str, config: Config, asked: dict[str, str]) -> bool:
+        """Whether the same is asked on this camera in another configuration, whose rules ask for `asked`."""
+        name = rule.telling.name
+        new = config.rule.get(name)
         if not new or not new.enabled or camera not in config.camera or camera not in config.cameras_of(new):
             return False
-        return asked_by(new, config) == asked_by(rule.telling.rule, self.config)
+        return asked[name] == self._asked[name]
 
     def _at_work(self) -> Iterator[tuple[str, Watch | Daily]]:
         for camera, post in self._posts.items():
             at_work: Iterable[Watch | Daily] = (*post.watches, *post.dailies)
             yield from ((camera, rule) for rule in at_work)
-
-    def _now(self) -> tuple[float, float]:
-        """The time of the last scene."""
-        newest = max(self._last.values(), key=lambda scene: scene.at, default=None)
-        return (newest.at, newest.wall) if newest else (0.0, 0.0)
 
     def _standing(self, name: str, rule: Rule, camera: str) -> Standing:
         memory = self.memory.rules.get(camera, {}).get(name) or RuleMemory("")

@@ -81,7 +81,8 @@ class Matching:
             matches = self._matches(track, look) and is_open
             if self._company:
                 matches = self._is_together(track, look, matches)
-            self._stay(track, track.last_at, matches, look, before, now)
+            # A gate that closes while nobody looks is believed as soon as any.
+            self._stay(track, track.last_at if is_open else look.at, matches, look, before, now)
         if self.memory.parted:
             for ghost in self._gone(look, offered):
                 self._stay(ghost, look.at, self._is_together(ghost, look, matches=True), look, before, now)
@@ -98,7 +99,7 @@ class Matching:
         if stay is None:
             if not matches:
                 return
-            stay = Stay(track, Steady(), told=self._silence.returns_early(track, look.at))
+            stay = Stay(track, Steady(), told=self._silence.returns_early(track, look))
         stay.track = track
         # A track that is only carried on has the same box and the same last look: the same answer again.
         if stay.match.see(matches, at):
@@ -109,7 +110,8 @@ class Matching:
         for place, condition in enumerate(self._conditions):
             if not condition.holds(track, look):
                 if self._record.would_be_closest(rank := place + condition.closeness(track)):
-                    self._record.came_close(rank, condition.shortfall(track), look.at, look.wall)
+                    still = track.id in look.ground.things
+                    self._record.came_close(rank, condition.shortfall(track), look.at, look.wall, held_back=still)
                 return False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 
 GONE_S = 3.0
 """Longer than the tracker bridges gaps."""
@@ -33,10 +34,10 @@ class Closest:
     """Within one visit."""
 
     rank: float
-    """Conditions that held, and how near the first that did not hold came."""
+    """Conditions that held, and how near the first that did not hold came; infinite once the rule has fired."""
     reason: str
     held_back: bool
-    """Whether all held, and the same was told already."""
+    """Whether the same was told already, or stands still."""
     best_at: float
     best_wall: float
     began_at: float
@@ -64,7 +65,22 @@ class Record:
     def fires(self, wall: float) -> None:
         self.fired += 1
         self.fired_wall = wall
-        self.closest = None
+
+    @property
+    def has_told(self) -> bool:
+        """Whether what is there now was in an event."""
+        return self.closest is not None and self.closest.rank == inf
+
+    def is_told(self, at: float, wall: float) -> None:
+        """An event tells of what is there: nothing of this visit is a near miss."""
+        if self.closest is None or not self.has_told:
+            self.closest = Closest(inf, "it has told of what is there", True, at, wall, at, at)
+        self.closest.seen_at = at
+
+    def keeps_silent(self, why: str) -> None:
+        """Of what it has told already, which is still there."""
+        if self.closest:
+            self.closest.reason = why or "it has told of what is there"
 
     def would_be_closest(self, rank: float) -> bool:
         return self.closest is None or rank > self.closest.rank
@@ -80,12 +96,13 @@ class Record:
             return False
         if there:
             self.closest.seen_at = at
-        return at - self.closest.seen_at >= GONE_S or at - self.closest.began_at >= LONGEST_S
+        is_too_long = at - self.closest.began_at >= LONGEST_S and not self.closest.held_back
+        return is_too_long or at - self.closest.seen_at >= GONE_S
 
     def visit_ends(self, rule: str, camera: str, misses: deque[Miss]) -> None:
         """Count it as a near miss, unless it was no visit, or was held back."""
         closest, self.closest = self.closest, None
-        if closest:
+        if closest and closest.rank < inf:
             self.near_misses += not closest.held_back
             self.last_miss, self.missed_wall = closest.reason, closest.best_wall
             misses.append(closest.miss(rule, camera))

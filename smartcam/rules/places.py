@@ -9,10 +9,7 @@ from smartcam.config import Line, Zone
 from smartcam.data import Box, Point, Track
 from smartcam.geometry import contains, height
 from smartcam.rules.crossings import Crossing, Way
-from smartcam.rules.steady import GRACE_S, Steady
-
-__all__ = ["GRACE_S", "Outline", "Places", "PlacesMemory", "Stand", "Steady"]
-
+from smartcam.rules.steady import Steady
 
 NOWHERE: frozenset[str] = frozenset()
 

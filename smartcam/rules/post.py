@@ -37,7 +37,7 @@ class Post:
         self.dailies = dailies
         self.ground = ground
         self._company = company
-        self._company.wanted = _wanted(companies)
+        self._wanted = _wanted(companies)
         self._calendar = calendar
         self._alarm = alarm
         self._clock_ok = clock_ok
@@ -55,8 +55,8 @@ class Post:
     def feed(self, scene: Scene) -> list[Event]:
         """What the rules have to say to the next scene: at most one event each, those by the clock last."""
         self.ground.follow(scene)
-        if self._company.wanted:
-            self._company.follow(self.ground.tracks, scene.at)
+        if self._wanted:
+            self._company.follow(self.ground.tracks, scene.at, self._wanted)
         look = self.look(scene)
         offered = self._offered(self.ground.tracks)
         # In the configuration's order, so that the same scenes give the same ids.
@@ -85,7 +85,7 @@ class Post:
         for track in tracks:
             watches = self._by_label.get(track.label, [])
             if track.sublabel and (named := self._by_label.get(track.sublabel)):
-                watches = watches + [watch for watch in named if watch not in watches]
+                watches = list(dict.fromkeys([*watches, *named]))
             for watch in watches + self._of_any if self._of_any else watches:
                 offered.setdefault(watch, []).append(track)
         return offered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from smartcam.config import Rule
@@ -40,13 +40,17 @@ class Silence:
         self._seen = seen
         self._told = told
 
-    def returns_early(self, track: Track, at: float) -> bool:
+    def returns_early(self, track: Track, look: Look) -> bool:
         """Whether the last event told of it, and it is back before the cooldown is over."""
-        return track.id in self._told.tracks and self._rests_s(WHOLE, at) > 0
+        return track.id in self._told.tracks and self._rests_for_s((track,), look) > 0
+
+    def knows(self, track: Track, look: Look) -> bool:
+        """Whether it stands still, and was told."""
+        return look.ground.things.get(track.id) in self._told.things
 
     def about(self, track: Track, look: Look) -> str:
         """Why this track is not worth an event, for a person; empty where it is."""
-        if look.ground.things.get(track.id) in self._told.things:
+        if self.knows(track, look):
             return f"this {track.label} stands still, and was told"
         label = self._seen.known_as(track)
         match self._rule.once:
@@ -54,14 +58,15 @@ class Silence:
                 return f"the {label} of this visit was told"
             case "day per label" if self._told.days.get(label) == look.calendar.day(look.wall):
                 return f"a {label} was told today"
-        return self.about_all(look) or self._rests(track, look)
+        return self.about_all((track,), look)
 
-    def about_all(self, look: Look) -> str:
-        """Why the rule as a whole is silent; empty where it is not."""
+    def about_all(self, tracks: Sequence[Track], look: Look) -> str:
+        """Why the rule is silent about an event of these, or of nothing; empty where it is not."""
         if self._rule.once == "day" and self._told.days.get(WHOLE) == look.calendar.day(look.wall):
             return "it was told today"
-        if not self._rule.cooldown.per and (left_s := self._rests_s(WHOLE, look.at)) > 0:
-            return f"it rests for another {spoken(left_s)} (cooldown)"
+        if (left_s := self._rests_for_s(tracks, look)) > 0:
+            who = " and ".join(sorted(filter(None, self.keys_of(tracks, look)))) or "it"
+            return f"{who} rests for another {spoken(left_s)} (cooldown)"
         return ""
 
     def watch(self, tracks: Iterable[Track], look: Look) -> None:
@@ -86,14 +91,14 @@ class Silence:
         elif self._rule.once == "day per label":
             self._told.days |= {self._seen.known_as(track): look.calendar.day(look.wall) for track in tracks}
 
-    def keys_of(self, tracks: Iterable[Track], look: Look) -> frozenset[str]:
-        """What is to rest after an event of these tracks."""
-        match self._rule.cooldown.per:
-            case "label":
-                return frozenset(self._seen.known_as(track) for track in tracks)
-            case "zone":
-                return frozenset(zone for track in tracks for zone in look.settled((track,)))
-        return frozenset({WHOLE})
+    def keys_of(self, tracks: Sequence[Track], look: Look) -> frozenset[str]:
+        """What is to rest after an event of these tracks; the rule as a whole after one of nothing, or of no zone."""
+        keys: frozenset[str] = frozenset()
+        if self._rule.cooldown.per == "label":
+            keys = frozenset(self._seen.known_as(track) for track in tracks)
+        elif self._rule.cooldown.per == "zone":
+            keys = frozenset(look.settled(tracks))
+        return keys or frozenset({WHOLE})
 
     def ends(self, keys: Iterable[str], tracks: frozenset[int], at: float) -> None:
         """An event has ended, which matched last at `at`; these tracks of it are still alive."""
@@ -101,13 +106,11 @@ class Silence:
         self._told.rested_at = {key: when for key, when in self._told.rested_at.items() if self._rests_s(key, at) > 0}
         self._told.tracks = tracks
 
-    def _rests(self, track: Track, look: Look) -> str:
-        """Of a cooldown per label or zone. A thing in two zones is worth telling while one of them does not rest."""
-        if not self._rule.cooldown.per:
-            return ""
-        keys = self.keys_of((track,), look)
-        left_s = min((self._rests_s(key, look.at) for key in keys), default=0.0)
-        return f"{' and '.join(sorted(keys))} rests for another {spoken(left_s)} (cooldown)" if left_s > 0 else ""
+    def _rests_for_s(self, tracks: Sequence[Track], look: Look) -> float:
+        """A thing in two zones is worth telling while one of them does not rest."""
+        if not self._rule.cooldown.s or not self._told.rested_at:
+            return 0.0
+        return min(self._rests_s(key, look.at) for key in self.keys_of(tracks, look))
 
     def _rests_s(self, key: str, at: float) -> float:
         """How long this is still to rest."""

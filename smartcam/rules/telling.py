@@ -42,6 +42,8 @@ class Firing:
     went_on_at: float
     matched_at: float
     """When a look last saw it match."""
+    moved_at: float
+    """The same of anything in it that does not stand still: what rests after it rests from then on."""
     reasons: tuple[str, ...] = ()
     tracks: tuple[Track, ...] = ()
     zones: tuple[str, ...] = ()
@@ -52,6 +54,8 @@ class Firing:
     """How many tracks have ever been in it."""
     members: frozenset[int] = frozenset()
     """The live ones of these: an event that never ends must not grow."""
+    stood: frozenset[int] = frozenset()
+    """Those that stood still already when they came into it: alone they hold it only if it is of nothing else."""
     named: Track | None = None
     """The one whose sublabel is surest; the last that had one, where none of those that are there has."""
     rests: frozenset[str] = frozenset()

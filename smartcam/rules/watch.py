@@ -76,7 +76,7 @@ class Watch:
         here = self._matching.follow(look, offered)
         counting = self._matching.counting(look, here)
         if firing := self.state.firing:
-            self.state.record.closest = None
+            self.state.record.is_told(look.at, look.wall)
             return self._go_on(firing, look, here, counting)
         event = None
         if counting is not None and look.scene.online and self._is_worth_telling(counting, look):
@@ -94,7 +94,7 @@ class Watch:
 
     def _is_worth_telling(self, counting: list[Stay], look: Look) -> bool:
         if not counting:
-            return not self._silence.about_all(look)
+            return not self._silence.about_all((), look)
         if any(not stay.told and not self._silence.about(stay.track, look) for stay in counting):
             return True
         self._silence.still_here([stay.track for stay in counting], look)
@@ -108,16 +108,20 @@ class Watch:
             of=self._rule.see[0].lstrip("@"),
             went_on_at=look.at,
             matched_at=look.at,
+            moved_at=look.at,
         )
-        self._take(firing, look, counting)
+        # What stands still and was told is no news of this event either, unless there is nothing else.
+        self._take(firing, look, [stay for stay in counting if not self._silence.knows(stay.track, look)] or counting)
         firing.reasons = self._reasons(firing, look)
         self.state.record.fires(look.wall)
         return self.telling.tell(firing, "start", look.at, look.wall)
 
     def _go_on(self, firing: Firing, look: Look, here: list[Stay], counting: list[Stay] | None) -> Event | None:
         if self._matching.needs_tracks:
-            members = here if counting is here else self._members(firing, here, counting)
-            goes_on = bool(members)
+            members = self._members(firing, look, here, counting)
+            goes_on = any(stay.track.id not in firing.stood for stay in members)
+            if look.ground.things and self._only_stands(firing, members, look):
+                return self._end(firing, look.at, look.wall)  # Somebody has come: that is an event of its own.
         else:
             members, goes_on = here, counting is not None
         if not goes_on:
@@ -127,14 +131,25 @@ class Watch:
             return None
         return self.telling.tell(firing, "update", look.at, look.wall)
 
-    def _members(self, firing: Firing, here: list[Stay], counting: list[Stay] | None) -> list[Stay]:
-        """Those that are in it: who counts, and who has been in it and still matches."""
-        counts = {stay.track.id for stay in counting or ()}
+    def _members(self, firing: Firing, look: Look, here: list[Stay], counting: list[Stay] | None) -> list[Stay]:
+        """Those that are in it: who counts, and who has been in it and still matches.
+
+        What stands still, and was told before, does not join: it would hold the event for ever.
+        """
+        if counting is here and not look.ground.things:
+            return here
+        counts = {stay.track.id for stay in counting or () if not self._silence.knows(stay.track, look)}
         return [stay for stay in here if stay.track.id in firing.members or stay.track.id in counts]
+
+    def _only_stands(self, firing: Firing, members: list[Stay], look: Look) -> bool:
+        """Whether all that has held the event so far stands still, and somebody joins it now."""
+        before = [stay for stay in members if stay.track.id in firing.members]
+        joins = len(before) < len(members)
+        return joins and bool(before) and all(stay.track.id in look.ground.things for stay in before)
 
     def _end(self, firing: Firing, at: float, wall: float) -> Event:
         self.state.firing = None
-        self._silence.ends(firing.rests, firing.members, firing.matched_at)
+        self._silence.ends(firing.rests, firing.members, firing.moved_at)
         return self.telling.tell(firing, "end", at, wall)
 
     def _take(self, firing: Firing, look: Look, members: list[Stay]) -> None:
@@ -156,6 +171,8 @@ class Watch:
             matched_at = max(firing.matched_at, self.state.matches.number.last_at)
             dwell_s = dwell_s if members else max(dwell_s, self.state.matches.number.lasted_s)
         firing.score, firing.dwell_s, firing.matched_at = score, dwell_s, matched_at
+        if not look.ground.things or any(stay.track.id not in look.ground.things for stay in members):
+            firing.moved_at = matched_at
         if are_named:
             firing.named = best_named(firing.tracks, firing.named)
         self._remember(firing, look, joined)
@@ -166,13 +183,18 @@ class Watch:
         if joined or not firing.seq:
             firing.joined += len(joined)
             firing.members |= ids(joined)
-            firing.rests |= self._silence.keys_of(joined, look)
+            stood = firing.stood | (ids(joined) & look.ground.things.keys())
+            firing.stood = stood if stood != firing.members else frozenset()
             self._silence.begins(joined, look)
-        elif self._rule.cooldown.per == "zone":
+        if joined or not firing.seq or firing.named or self._rule.cooldown.per == "zone":
+            # A second model may give a name, and a thing walk into another zone, at any time.
             firing.rests |= self._silence.keys_of(firing.tracks, look)
+        if firing.named:
+            self._silence.begins(firing.tracks, look)
         self._silence.watch(firing.tracks, look)
         if not firing.members <= look.ground.alive:
-            firing.members &= look.ground.alive
+            # Company may be on its way to one that has just left.
+            firing.members &= look.ground.alive | self.state.matches.stays.keys()
 
     def _reasons(self, firing: Firing, look: Look) -> tuple[str, ...]:
         """One clause for each thing that the rule asked for."""
@@ -209,6 +231,9 @@ class Watch:
     def _note_shortfall(self, look: Look, offered: list[Track], here: list[Stay]) -> None:
         """What is missing beyond the conditions of a single track."""
         record, matching = self.state.record, self._matching
+        if record.has_told:
+            record.keeps_silent(self._silence.about(here[0].track, look) if here else "")
+            return
         rank = float(len(self._asks.conditions))
         if not here:
             if record.would_be_closest(rank) and (alone := matching.fitting(offered, look)):
@@ -224,7 +249,8 @@ class Watch:
             rank += 3 + lasted_s / self._rule.for_
             missing = f"{lasted_s:.0f} s of {self._rule.for_:g} s"
         else:
-            silent = self._silence.about_all(look) or self._silence.about(here[0].track, look)
+            silent = self._silence.about(here[0].track, look)
             rank, missing, told = rank + 4, silent or "it came back before the cooldown was over", True
         if record.would_be_closest(rank):
-            record.came_close(rank, missing, look.at, look.wall, held_back=told)
+            still = all(stay.track.id in look.ground.things for stay in here)
+            record.came_close(rank, missing, look.at, look.wall, held_back=told or still)

@@ -73,6 +73,10 @@ def played(rules: Engine, scenes: list[Scene], *, to: float | None = None) -> li
     return [*fed(rules, scenes), *rules.finish(last, WALL + last)]
 
 
+def now_of(scenes: list[Scene]) -> tuple[float, float]:
+    return end_of(scenes), WALL + end_of(scenes)
+
+
 def end_of(scenes: list[Scene]) -> float:
     return scenes[-1].at if scenes else 0.0
 
@@ -105,7 +109,7 @@ def test_a_reload_with_the_same_rules_changes_no_event(
 
     first = fresh(configured(rules))
     before = fed(first, scenes[:cut])
-    second, ends = first.replaced(configured(rules))
+    second, ends = first.replaced(configured(rules), *now_of(scenes[:cut]))
 
     assert ends == []
     assert before + played(second, scenes[cut:], to=end_of(scenes)) == whole
@@ -121,7 +125,7 @@ def test_a_rule_beside_changes_nothing_for_the_others(
 
     first = fresh(configured(rules))
     before = fed(first, scenes[: len(scenes) // 2])
-    second, _ = first.replaced(configured([*rules, {"see": '"@any"'}]))
+    second, _ = first.replaced(configured([*rules, {"see": '"@any"'}]), *now_of(scenes[: len(scenes) // 2]))
     after = played(second, scenes[len(scenes) // 2 :], to=end_of(scenes))
 
     assert [(e.rule, e.phase, e.at) for e in before + after if e.rule != f"r{len(rules)}"] == alone
@@ -131,7 +135,7 @@ def test_a_rule_that_is_taken_out_ends_its_event() -> None:
     first = engine('see = "person"', 'see = "dog"')
     fed(first, walk(person, at=[0, 1, 2]))
 
-    _, ends = first.replaced(config('see = "dog"'))
+    _, ends = first.replaced(config('see = "dog"'), 2, WALL + 2)
 
     assert [(event.rule, event.phase, event.at) for event in ends] == [("r0", "end", 2)]
 
@@ -141,9 +145,9 @@ def test_a_rule_that_is_switched_off_and_on_again_still_rests() -> None:
     first = engine(resting)
     fed(first, [*walk(person, at=[0, 1]), *walk(at=[2, 3, 4, 5])])
 
-    off, _ = first.replaced(config(resting + "\nenabled = false"))
+    off, _ = first.replaced(config(resting + "\nenabled = false"), 5, WALL + 5)
     fed(off, walk(person, at=[10, 11]))
-    on, _ = off.replaced(config(resting))
+    on, _ = off.replaced(config(resting), 11, WALL + 11)
 
     assert fed(on, [*walk(at=[20, 30]), *walk(Thing(77, "person"), at=[40, 41])]) == []
 
@@ -152,17 +156,17 @@ def test_words_and_evidence_may_change_under_an_open_event() -> None:
     first = engine('see = "person"')
     fed(first, walk(person, at=[0, 1]))
 
-    second, ends = first.replaced(config('see = "person"\nlevel = "alert"\nmessage = "{label}!"'))
+    second, ends = first.replaced(config('see = "person"\nlevel = "alert"\nmessage = "{label}!"'), 1, WALL + 1)
     [end] = fed(second, walk(at=[2, 3, 4, 5]))
 
     assert ends == []
     assert (end.phase, end.level, end.message) == ("end", "alert", "person!")
 
 
-def after_a_restart(first: Engine, rules: str, *, off_s: float = 60.0) -> Engine:
+def after_a_restart(first: Engine, *rules: str, off_s: float = 60.0) -> Engine:
     """An engine in a new process, whose monotonic clock begins anew, `off_s` after the last scene at 5 s."""
     data = kept(first.memory, at=5, wall=WALL + 5)
-    return Engine(config(rules), Ulids(Random(1)), memory=restored(data, at=0, wall=WALL + 5 + off_s))
+    return Engine(config(*rules), Ulids(Random(1)), memory=restored(data, at=0, wall=WALL + 5 + off_s))
 
 
 @pytest.mark.parametrize(("off_s", "fires"), [(60, False), (3600, True)])
@@ -228,3 +232,40 @@ def test_a_clock_that_is_not_set_after_the_restart_lets_no_time_pass() -> None:
 def test_what_is_no_memory_is_refused(damaged: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (json's and our own)
         restored(damaged, 0, 0)
+
+
+@pytest.mark.parametrize("now", ['see = "person"\nscore = 0.9', 'see = "person"\nenabled = false', None])
+def test_an_event_of_a_rule_that_changed_while_nobody_was_running_is_ended(now: str | None) -> None:
+    first = engine('see = "person"')
+    [start] = fed(first, walk(person, at=every(1, 0, 5)))
+
+    second = after_a_restart(first, now) if now else after_a_restart(first)
+    [end] = second.settle(7, WALL + 66)
+
+    assert (end.phase, end.id, end.seq, end.rule) == ("end", start.id, 2, "r0")
+    assert second.settle(8, WALL + 67) == []
+    assert fed(second, [replace(each, wall=WALL + 70 + each.at) for each in walk(at=every(1, 8, 15))]) == []
+
+
+def test_what_is_gone_for_long_is_forgotten_with_its_camera() -> None:
+    first = engine('see = "person"')
+    fed(first, walk(person, at=[0, 1]))
+    other = parse('[camera.other]\nsource = "-"\n[rule.a]\nsee = "person"')
+
+    second, _ = first.replaced(other, 1, WALL + 1)
+    assert "front" in second.memory.rules
+    third, _ = second.replaced(other, 2 * 3600, WALL + 2 * 3600)
+
+    assert set(third.memory.rules) == set(third.memory.cameras) == {"other"}
+
+
+def test_a_clock_that_is_set_back_over_noon_beats_once() -> None:
+    rules = Engine(parse(BASE + MORE + '[rule.noon]\nat = "12:00"\ncamera = "front"'), Ulids(Random(0)))
+    noon = 1_795_518_000.0  # 2026-11-24T12:00 in Zurich
+    walls = [noon - 1, noon + 0.5, noon + 1, noon - 0.5, noon + 0.2, noon + 1, noon + 2]
+
+    events = [
+        event for at, wall in enumerate(walls) for event in rules.feed(replace(walk(at=[float(at)])[0], wall=wall))
+    ]
+
+    assert [event.phase for event in events] == ["start", "end"]

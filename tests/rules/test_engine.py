@@ -317,7 +317,9 @@ def test_who_goes_away_while_another_stays_is_told_as_a_smaller_count() -> None:
 def test_one_joins_only_once_it_has_dwelt_itself() -> None:
     rules = engine('see = "person"\nfor = "20s"')
 
-    events = fed(rules, [*walk(person, at=every(1, 0, 24)), *walk(person, visitor, at=every(1, 25, 50))])
+    restless = [person.at(YARD), person.at((0.3, 0.6))]
+    alone = [scene(at, restless[int(at) % 2]) for at in every(1, 0, 24)]
+    events = fed(rules, [*alone, *(scene(at, restless[int(at) % 2], visitor) for at in every(1, 25, 50))])
 
     assert [(event.phase, event.at, event.count) for event in events] == [("start", 20, 1), ("update", 45, 2)]
 

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 
 from smartcam.config import Line, Zone
 from smartcam.data import Box, Point, Track
-from smartcam.rules.places import GRACE_S, Places, PlacesMemory
+from smartcam.rules.places import Places, PlacesMemory
+from smartcam.rules.steady import GRACE_S
 
 LEFT = Zone(camera="front", points=((0, 0), (0.5, 0), (0.5, 1), (0, 1)))
 RIGHT = Zone(camera="front", points=((0.5, 0), (1, 0), (1, 1), (0.5, 1)))

@@ -6,7 +6,22 @@ import pytest
 
 from smartcam.data import Scene
 from smartcam.rules import Engine
-from tests.rules.scenes import STREET, YARD, Thing, cat, dog, engine, every, fed, offline, walk
+from tests.rules.scenes import (
+    STREET,
+    WALL,
+    YARD,
+    Thing,
+    cat,
+    config,
+    dog,
+    engine,
+    every,
+    fed,
+    offline,
+    person,
+    scene,
+    walk,
+)
 
 another_dog, another_cat = Thing(21, "dog"), Thing(22, "cat")
 car = Thing(40, "car")
@@ -37,13 +52,10 @@ def test_a_cooldown_per_zone_leaves_other_zones_alone() -> None:
     assert starts(rules, scenes) == [("dog", 0), ("dog", 10)]  # the second one stands in the shed too
 
 
-def test_what_stands_in_no_zone_does_not_rest_per_zone() -> None:
+def test_what_stands_in_no_zone_rests_as_if_that_were_one() -> None:
     rules = engine('see = "dog"\ncooldown = "1m per zone"')
 
-    assert starts(rules, [*passing(dog.at(STREET), 0), *passing(another_dog.at(STREET), 20)]) == [
-        ("dog", 0),
-        ("dog", 20),
-    ]
+    assert starts(rules, [*passing(dog.at(STREET), 0), *passing(another_dog.at(STREET), 20)]) == [("dog", 0)]
 
 
 def test_a_visit_is_told_once_however_often_it_is_lost() -> None:
@@ -102,7 +114,7 @@ def test_a_rule_that_begins_later_tells_of_what_stands_there_once_too() -> None:
     first = engine('see = "car"')
     fed(first, walk(car, at=every(1, 0, 60)))
 
-    second, _ = first.replaced(engine('see = "car"', 'see = "car"\nzone = "yard"').config)
+    second, _ = first.replaced(config('see = "car"', 'see = "car"\nzone = "yard"'), 60, WALL + 60)
 
     assert starts(second, walk(car, at=every(1, 61, 70))) == [("car", 61)]
 
@@ -112,3 +124,84 @@ def test_a_cooldown_ends_after_its_time_also_while_the_camera_is_away(gone: list
     rules = engine('see = "dog"\ncooldown = "8s"')
 
     assert starts(rules, [*walk(dog, at=[0, 1]), *gone, *walk(another_dog, at=[12])]) == [("dog", 0), ("dog", 12)]
+
+
+def pacing(id_: int, at: list[float]) -> dict[float, Thing]:
+    """Somebody who does not stand still."""
+    return {moment: Thing(id_, "person").at((0.7 + 0.15 * (number % 2), 0.5)) for number, moment in enumerate(at)}
+
+
+def together(statue: Thing, *others: dict[float, Thing], at: list[float]) -> list[Scene]:
+    return [scene(moment, statue, *(other[moment] for other in others if moment in other)) for moment in at]
+
+
+def test_a_statue_does_not_swallow_the_intruder() -> None:
+    """It is told once; whoever comes later is an event of its own, with a start and an end, and so is the next one."""
+    rules = engine('see = "person"\nlevel = "alert"')
+    first, second = pacing(2, every(1, 300, 320)), pacing(3, every(1, 500, 520))
+
+    events = fed(rules, together(Thing(1, "person"), first, second, at=every(1, 0, 600)))
+
+    assert [(event.phase, event.at) for event in events if event.phase != "update"] == [
+        ("start", 0),
+        ("end", 300),
+        ("start", 301),
+        ("end", 323),
+        ("start", 500),
+        ("end", 523),
+    ]
+    assert [track.id for event in events[2:] for track in event.tracks if event.phase == "start"] == [2, 3]
+
+
+def test_a_count_with_a_statue_in_it_ends_when_the_others_go() -> None:
+    rules = engine('see = "person"\ncount = ">= 2"', 'see = "person"')
+    visit = pacing(2, every(1, 300, 320))
+
+    events = fed(rules, together(Thing(1, "person"), visit, at=every(1, 0, 400)))
+
+    first, *_, last = [(event.phase, event.at) for event in events if event.rule == "r0"]
+    assert (first, last) == (("start", 300), ("end", 323))
+
+
+def test_the_rest_of_an_event_that_a_parked_thing_held_counts_from_when_it_came_to_rest() -> None:
+    rules = engine('see = "person"\ncooldown = "2m"')
+
+    events = fed(rules, together(Thing(1, "person"), pacing(2, every(1, 300, 310)), at=every(1, 0, 330)))
+
+    assert [(event.phase, event.at) for event in events if event.phase == "start"] == [("start", 0), ("start", 301)]
+
+
+def test_after_an_event_what_lingers_is_no_near_miss() -> None:
+    rules = engine('see = "person"\nzone = "yard"')
+    street = [scene(at, Thing(1, "person").at((0.6 + at % 3 / 10, 0.5))) for at in every(1, 5, 15)]
+
+    fed(rules, [*walk(Thing(1, "person"), at=every(1, 0, 4)), *street, *walk(at=every(1, 16, 20))])
+
+    assert not rules.misses
+    assert fed(rules, [*walk(Thing(2, "person").at(STREET), at=[30, 31]), *walk(at=[32, 36])]) == []
+    assert [miss.reason for miss in rules.misses] == ["person not in yard"]
+
+
+def test_who_is_back_before_its_own_label_has_rested_is_not_told_by_merely_staying() -> None:
+    rules = engine('see = "@pets"\ncooldown = "30s per label"')
+
+    scenes = [*walk(dog, at=[0, 1]), *walk(at=[2]), *walk(at=[5]), *walk(dog, at=every(1, 10, 60))]
+
+    assert starts(rules, scenes) == [("dog", 0)]
+
+
+def test_a_name_that_comes_during_the_event_rests_with_it() -> None:
+    rules = engine('see = ["bird", "robin"]\ncooldown = "1h per label"')
+    bird = Thing(50, "bird")
+
+    named = [*walk(bird, at=[0, 1]), *walk(bird.known_as("robin", 0.9), at=[2, 3]), *walk(at=[4, 8])]
+
+    assert starts(rules, [*named, *passing(Thing(51, "bird").known_as("robin", 0.9), 20)]) == [("bird", 0)]
+
+
+def test_company_that_is_on_its_way_is_no_news_again_and_again() -> None:
+    rules = engine('see = "dog"\nwith = "person"\nwithin = "60s"')
+
+    events = fed(rules, [*walk(dog, at=[0, 1]), *walk(person, at=every(1, 2, 59))])
+
+    assert [(event.phase, event.at) for event in events] == [("start", 2)]

@@ -10,7 +10,7 @@ import pytest
 from smartcam.config import parse
 from smartcam.errors import SmartcamError
 from smartcam.rules import Engine, Ulids
-from tests.rules.scenes import BASE, STREET, WALL, Thing, dog, engine, every, fed, person, scene, walk
+from tests.rules.scenes import BASE, STREET, WALL, YARD, Thing, dog, engine, every, fed, person, scene, walk
 
 SITE = '[site]\nlatitude = 46.64\nlongitude = 8.59\ntimezone = "Europe/Zurich"\n[mode.home]\n[mode.away]\n'
 
@@ -75,7 +75,8 @@ def test_a_visit_that_fires_is_no_near_miss() -> None:
 def test_where_something_is_always_there_the_visit_is_cut() -> None:
     rules = engine('see = "person"\nzone = "shed"')
 
-    fed(rules, walk(person, at=every(5, 0, 1300)))
+    there_and_back = [person.at(YARD), person.at(STREET)]
+    fed(rules, [scene(at, there_and_back[int(at / 5) % 2]) for at in every(5, 0, 1300)])
 
     assert len(rules.misses) == 2
 
