@@ -17,7 +17,7 @@ REST = 4.0
 
 
 class Clerk:
-    """Used by the judge's thread. `keep` gets the memory after each start and end of an event and each change of the
+    """Used by the judge's thread. `keep` gets the memory after each message of an event and each change of the
     alarm, and every `EVERY_S` if anything changed; `on_alarm` whether it is armed, and the mode. Neither may wait."""
 
     def __init__(self, keep: Callable[[bytes], None], on_alarm: Callable[[bool, str], None]) -> None:
@@ -34,7 +34,8 @@ class Clerk:
 
     def note(self, engine: Engine, events: Sequence[Event], at: float, wall: float) -> None:
         """Look at what the rules have come to, at the time `at` of their last scene."""
-        self._due |= any(event.phase != "update" for event in events)
+        # Updates too: after a kill, no other message may bear the number of one that was sent.
+        self._due |= bool(events)
         while engine.misses:
             miss = engine.misses.popleft()
             self.near_misses[miss.rule] += not miss.held_back
@@ -48,6 +49,10 @@ class Clerk:
             self._due |= self._has_changed(engine)
         if self._due and now >= self._rests_until:
             self.write_down(engine, at, wall)
+
+    def due(self) -> None:
+        """Keep it again at the next turn, whether or not anything changed."""
+        self._due = True
 
     def write_down(self, engine: Engine, at: float, wall: float) -> None:
         """Whether or not it is due."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import random
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -58,7 +57,8 @@ class Daemon:
         self._workers: list[Worker] = []
         """Those that last as long as the daemon."""
         self._stack = ExitStack()
-        self._stop = threading.Event()
+        self._stopped_by = 0
+        """The signal that asked for the end; 0 while none has."""
 
     def __enter__(self) -> Self:
         last_good = LastGood(state_folder(), self._file)
@@ -75,6 +75,7 @@ class Daemon:
             stack.enter_context(self._uplink).renew(plan.config)
             self._spokesman.tell_config()
             self._start(stack, Worker("evidence", self._snapshots.run))
+            self._judge.settle()
             stack.callback(self._finish)
             self._start(stack, Worker("judge", self._judge.run))
             stack.enter_context(self._sensing).renew(plan)
@@ -101,7 +102,12 @@ class Daemon:
         """
         notify.ready("running")
         watchdog = Watchdog(self._all_workers, SILENT_S)
-        watchdog.run(lambda: not self._stop.is_set() and not self._sensing.over)
+        watchdog.run(lambda: not self._stopped_by and not self._sensing.over)
+        if self._stopped_by:
+            log.info("%s: stopping", signal.Signals(self._stopped_by).name)
+
+    def _stop(self, number: int) -> None:
+        self._stopped_by = number
 
     def _make(self, in_force: InForce, last_good: LastGood) -> None:
         """Every part that lasts as long as the daemon; nothing of it works yet."""
@@ -150,6 +156,7 @@ class Daemon:
         _log_as(plan)
         self._judge.do(partial(self._renew_rules, plan))
         self._keeper.move_to(state_folder(plan.config.node.data, make=True))
+        self._clerk.due()
         if self._uplink.renew(plan.config):
             self._spokesman.tell_all()
             if alarm := self._clerk.alarm:
@@ -178,12 +185,14 @@ def _log_as(plan: Plan) -> None:
 
 
 @contextmanager
-def _signals(stop: threading.Event, reload: Callable[[], None]) -> Iterator[None]:
-    """The first SIGTERM or SIGINT sets `stop`; the second ends the process at once, and the kernel its children."""
+def _signals(stop: Callable[[int], None], reload: Callable[[], None]) -> Iterator[None]:
+    """The first SIGTERM or SIGINT calls `stop`; the second ends the process at once, and the kernel its children.
+
+    A handler runs in the middle of anything, itself too: it may assign, and must not log or take a lock.
+    """
 
     def on_signal(number: int, _: object) -> None:
-        log.info("%s: stopping", signal.Signals(number).name)
-        stop.set()
+        stop(number)
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
 
@@ -197,4 +206,5 @@ def _signals(stop: threading.Event, reload: Callable[[], None]) -> Iterator[None
         yield
     finally:
         for each, old in before.items():
-            signal.signal(each, old)
+            # One that comes too late to be a reload must not end the process before its last words are sent.
+            signal.signal(each, signal.SIG_IGN if each is signal.SIGHUP else old)

@@ -151,9 +151,13 @@ class Judge:
         self._snapshots.on_scene(scene)
         self.tell(self.engine.feed(scene))
 
+    def settle(self) -> None:
+        """End what an earlier process left open and no rule goes on with. Before anything is judged."""
+        self.tell(self.engine.settle(*self.now))
+
     def renew(self, config: Config) -> None:
         """Go on with other rules; what was removed or changed ends. In its own thread: by `do`."""
-        self.engine, ended = self.engine.replaced(config)
+        self.engine, ended = self.engine.replaced(config, *self.now)
         self.tell(ended)
         self._snapshots.renew(config)
         self._cameras = frozenset(config.camera)

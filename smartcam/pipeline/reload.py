@@ -6,7 +6,6 @@ Files are looked at once a second, and read once they have been quiet: editors w
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -88,12 +87,12 @@ def first(file: Path, last_good: LastGood) -> InForce:
         for problem in in_force.problems:
             log.error("%s", problem)
         log.error("starting with the last good configuration instead, %s", plan.sources.hash)
-    _warn(in_force.plan, file)
+    _warn(in_force.plan)
     return in_force
 
 
-def _warn(plan: Plan, file: Path) -> None:
-    for warning in warnings(plan.config, str(file)):
+def _warn(plan: Plan) -> None:
+    for warning in warnings(plan.config, plan.sources):
         log.warning("%s", warning)
 
 
@@ -122,7 +121,10 @@ class Attendant:
         self._last_good = last_good
         self._put_in_force = put_in_force
         self._told = told
-        self._asked = threading.Event()
+        self._asked = False
+        """A plain word, because a signal's handler says it."""
+        self._unfinished = False
+        """Whether going over to a plan failed half-way: then nobody knows what is in force."""
 
     def verbs(self) -> dict[str, Answer]:
         """For the control socket."""
@@ -135,7 +137,7 @@ class Attendant:
 
     def ask(self) -> None:
         """Look now, and go over to what is there even if the files did not change: the models may have."""
-        self._asked.set()
+        self._asked = True
 
     def run(self, alive: Alive) -> None:
         """The worker's loop."""
@@ -144,8 +146,8 @@ class Attendant:
         if not self.in_force.problems:
             self._last_good.keep(self.in_force.plan.sources)
         while alive():
-            if self._asked.is_set():
-                self._asked.clear()
+            if self._asked:
+                self._asked = False
                 self._look(anyway=True)
             elif changes.settled(time.monotonic()):
                 self._look()
@@ -154,7 +156,8 @@ class Attendant:
     def _look(self, *, anyway: bool = False) -> None:
         try:
             sources = read(self._file)
-            if sources.hash == self.in_force.plan.sources.hash and not self.in_force.problems and not anyway:
+            is_new = sources.hash != self.in_force.plan.sources.hash or bool(self.in_force.problems)
+            if not (is_new or anyway or self._unfinished):
                 return
             plan = Plan.of(sources)
         except (BadConfig, Unavailable) as error:
@@ -174,12 +177,14 @@ class Attendant:
 
     def _accept(self, plan: Plan) -> None:
         notify.reloading()
+        self._unfinished = True  # This loop is run again after a failure, and looks again then.
         try:
             self._put_in_force(plan)
         finally:
             notify.ready()
+        self._unfinished = False
         log.info("configuration %s is %sin force", plan.sources.hash, "mended and " if self.in_force.problems else "")
-        _warn(plan, self._file)
+        _warn(plan)
         self.in_force = InForce(plan)
         self._last_good.keep(plan.sources)
         self._told()
@@ -218,8 +223,8 @@ def _stamps(main: Path) -> Iterator[Stamp]:
     for path in (main, *drop_ins):
         try:
             found = path.stat()
-        except OSError:
-            yield str(path), 0, 0, 0, 0
+        except OSError as error:
+            yield str(path), error.errno or 0, 0, 0, 0
         else:
             yield str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

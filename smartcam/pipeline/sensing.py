@@ -43,6 +43,8 @@ class Sensing:
         self._sections: dict[str, config.Camera] = {}
         self._gazes: dict[str, Gaze] = {}
         self._stood: dict[str, tuple[float, tuple[Track, ...]]] = {}
+        self._latest: dict[str, Lookout] = {}
+        """Each camera's, also when it has ended: its last events still want pictures."""
         self._renewing = False
 
     def __enter__(self) -> Self:
@@ -91,7 +93,7 @@ class Sensing:
 
     def large(self, camera: str, at: float) -> Picture | None:
         """The moment from the camera's record stream, or None."""
-        lookout = self._cameras.get(camera)
+        lookout = self._latest.get(camera)
         return lookout.large(at) if lookout else None
 
     def _start_eye(self, name: str, made_of: EyeParts, plan: Plan) -> None:
@@ -112,6 +114,7 @@ class Sensing:
         lookout = Lookout(
             name, made_of.section, self._waiting[made_of.eye], on_status=self._camera_is, on_tick=self._tick
         )
+        self._latest[name] = lookout
         self._camera_is(name, lookout.status)
         stack = ExitStack()
         stack.callback(self._on_status, name, False)
@@ -121,6 +124,7 @@ class Sensing:
         """A camera that was removed. Its gaze stays: should it come back, no new thing gets an old one's number."""
         del self._sections[name]
         self._stood.pop(name, None)
+        self._latest.pop(name, None)
         self._on_gone(name)
 
     def _camera_is(self, name: str, status: CameraStatus) -> None:

@@ -454,6 +454,7 @@ def test_a_last_good_set_that_cannot_be_used_any_more_is_said(folder: Path, brok
 
 def test_a_power_cut_forgets_neither_what_was_told_nor_the_alarm(folder: Path, broker: Mosquitto) -> None:
     with running(folder, broker) as world:
+        world.fires("visitor")  # By the rule as it was: a late word of it must not be taken for the next one's.
         world.replace("score = 0.5", 'score = 0.5\nonce = "day"\nunless = "disarmed"')
         world.hangup()
         fired = world.fires("visitor")
