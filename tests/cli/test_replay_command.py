@@ -111,13 +111,13 @@ def test_a_time_of_day_is_pretended_by_the_sites_clock_or_the_machines(
 ) -> None:
     config = (place / "config.toml").read_text().replace('timezone = "Europe/Berlin"', zone)
     (tmp_path / "config.toml").write_text(config)
-    told = replay(place, "-c", tmp_path / "config.toml", "--json", "--at", at, TZ="Asia/Tokyo").objects
+    told = replay(place, "-c", tmp_path / "config.toml", "--json", "--at", at, TZ="JST-9").objects
     assert {event["start"] for event in told} == {start}
     assert ("night" in {event["event_type"] for event in told}) == ("23:30" in at)
 
 
 def test_times_are_shown_by_the_sites_clock(place: Path) -> None:
-    told = replay(place, "--at", "2026-06-21 23:30", TZ="Asia/Tokyo").out
+    told = replay(place, "--at", "2026-06-21 23:30", TZ="JST-9").out
     assert told.startswith(" 0:00  23:30:00  visitor start: 1 person 0.90 (person seen with score 0.90)\n")
     assert "clip.mp4: 0:02 as front, from Sun 2026-06-21 23:30:00 CEST\n" in told
 
