@@ -157,7 +157,7 @@ class Scene:
 
     @property
     def confirmed(self) -> tuple[Track, ...]:
-        return tuple(track for track in self.tracks if track.confirmed)
+        return tuple([track for track in self.tracks if track.confirmed])
 
 
 Phase: TypeAlias = Literal["start", "update", "end"]

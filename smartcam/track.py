@@ -101,6 +101,7 @@ class _Live:
         return max(self.votes, key=self.votes.__getitem__)
 
     def track(self) -> Track:
+        """It as it stands now."""
         x1, y1, x2, y2 = self.box.tolist()
         box: Box = (x1, y1, x2, y2)
         return Track(

@@ -60,6 +60,7 @@ class DecodedPicture:
         return np.rot90(upright, k=-self._rotate // 90) if self._rotate else upright
 
     def rgb(self, box: Box = WHOLE, size: tuple[int, int] | None = None) -> Rgb:
+        """(h, w, 3): the crop `box` (shares of the picture), scaled to `size` (width, height) if that is given."""
         import cv2
 
         frame = self._planar()

@@ -202,11 +202,8 @@ def _camera(settings: Config, wanted: str | None) -> str:
 
 
 def _zone(site: Site) -> tzinfo | None:
-    """The site's; None is the machine's, also where there is no time zone database."""
-    try:
-        return zoneinfo.ZoneInfo(site.timezone) if site.timezone else None
-    except (zoneinfo.ZoneInfoNotFoundError, OSError):
-        return None
+    """The site's; None is the machine's."""
+    return zoneinfo.ZoneInfo(site.timezone) if site.timezone else None
 
 
 def _unix(at: str, zone: tzinfo | None) -> float:

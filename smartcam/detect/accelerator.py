@@ -119,6 +119,7 @@ class Accelerator:
 
     @property
     def state(self) -> AcceleratorState:
+        """How it is right now, for N/health."""
         recent = list(self._recent_ms)
         heat = self._heat
         return replace(

@@ -139,6 +139,7 @@ class PostProcess:
     normalise: Literal["signed", "unit"] = "signed"
 
     def read(self, tensors: Sequence[Tensor], min_score: float) -> Detections:
+        """What the outputs say, in 0..1 of the model's input, without scores below `min_score`."""
         count = self._real(tensors, self.count_at).ravel()[0]
         # Rows beyond the count are left over from earlier pictures.
         valid = int(np.clip(np.nan_to_num(count), 0, self.outputs[self.boxes_at].shape[1]))
@@ -269,6 +270,7 @@ class Yolo:
     normalise: Literal["signed", "unit"] = "unit"
 
     def read(self, tensors: Sequence[Tensor], min_score: float) -> Detections:
+        """What the outputs say, in 0..1 of the model's input, without scores below `min_score`."""
         cells = tensors[0][0].T if self.cells_last else tensors[0][0]
         # A class cannot score more than the objectness that it is multiplied with.
         first = cells[:, 4:5] if self.name == "yolov5" else cells[:, 4:]

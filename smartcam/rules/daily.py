@@ -32,7 +32,7 @@ class Daily:
 
     def __init__(self, telling: Telling, gate: Gate, state: DailyState, new_id: Callable[[float], str]) -> None:
         self.telling = telling
-        self.gate = gate
+        self._gate = gate
         self.state = state
         self._new_id = new_id
 
@@ -42,7 +42,7 @@ class Daily:
             self.state.firing = None
             return self.telling.tell(firing, "end", look.at, look.wall)
         due = self._due(look)
-        if due is None or not self.gate.is_open(look):
+        if due is None or not self._gate.is_open(look):
             return None
         moment = f"{look.calendar.day(look.wall)} {due}"
         if moment == self.state.fired_for:

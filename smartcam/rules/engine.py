@@ -103,6 +103,7 @@ class Engine:
                 if not self._is_at_work(name, camera) and memory.gone_at is None:
                     self._leave(camera, name, memory)
                     memory.gone_at = at
+        self._forget_long_gone(self.config, at)
         left, self._left = self._left, []
         return [self._voice(camera, name).tell(firing, "end", at, wall) for camera, name, firing in left]
 

@@ -19,11 +19,8 @@ from smartcam.rules.gate import Gate
 from smartcam.rules.look import Look
 from smartcam.rules.misses import Record
 from smartcam.rules.silence import Silence
-from smartcam.rules.steady import GRACE_S, Steady
+from smartcam.rules.steady import GRACE_S, LINGER_S, Steady
 from smartcam.rules.telling import ids
-
-LINGER_S = 3.0
-"""Longer than the tracker bridges gaps, so that one visit makes one event; short enough for an end to be news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Matching:
         self.needs_tracks = rule.count.operator in (">=", ">") and not rule.count.holds(0)
         """Whether its events are about tracks, and not about their absence or exact number."""
         self._rule = rule
-        self.gate = asks.gate
+        self._gate = asks.gate
         self._always_open = asks.gate.is_always_open
         self._conditions = asks.conditions
         self._company = asks.company
@@ -76,7 +73,7 @@ class Matching:
     def follow(self, look: Look, offered: list[Track]) -> list[Stay]:
         """The tracks that match, in the scene's order."""
         before, now = self.memory.stays, dict[int, Stay]()
-        is_open = self._always_open or self.gate.is_open(look)
+        is_open = self._always_open or self._gate.is_open(look)
         for track in offered:
             matches = self._matches(track, look) and is_open
             if self._company:
@@ -140,7 +137,7 @@ class Matching:
             for_s = self._rule.for_
             return ([stay for stay in here if stay.match.lasted_s >= for_s] if for_s else here) or None
         number, count = self.memory.number, self._rule.count
-        holds = count.holds(len(here)) and (self.needs_tracks or (look.scene.online and self.gate.is_open(look)))
+        holds = count.holds(len(here)) and (self.needs_tracks or (look.scene.online and self._gate.is_open(look)))
         number.see(holds, look.at, GRACE_S if self.needs_tracks else 0)
         believed_s = max(self._rule.for_, LINGER_S) if count.holds(0) else self._rule.for_
         return here if holds and number.lasted_s >= believed_s else None

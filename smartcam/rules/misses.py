@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf
 
-GONE_S = 3.0
-"""Longer than the tracker bridges gaps."""
+from smartcam.rules.steady import LINGER_S
+
 LONGEST_S = 600.0
 """Where something is always there, as in a street, a visit is cut: it would never be over."""
 
@@ -71,11 +71,9 @@ class Record:
         """Whether what is there now was in an event."""
         return self.closest is not None and self.closest.rank == inf
 
-    def is_told(self, at: float, wall: float) -> None:
-        """An event tells of what is there: nothing of this visit is a near miss."""
-        if self.closest is None or not self.has_told:
-            self.closest = Closest(inf, "it has told of what is there", True, at, wall, at, at)
-        self.closest.seen_at = at
+    def tells(self, at: float, wall: float) -> None:
+        """An event begins or ends: nothing of this visit is a near miss."""
+        self.closest = Closest(inf, "it has told of what is there", True, at, wall, at, at)
 
     def keeps_silent(self, why: str) -> None:
         """Of what it has told already, which is still there."""
@@ -97,7 +95,7 @@ class Record:
         if there:
             self.closest.seen_at = at
         is_too_long = at - self.closest.began_at >= LONGEST_S and not self.closest.held_back
-        return is_too_long or at - self.closest.seen_at >= GONE_S
+        return is_too_long or at - self.closest.seen_at >= LINGER_S
 
     def visit_ends(self, rule: str, camera: str, misses: deque[Miss]) -> None:
         """Count it as a near miss, unless it was no visit, or was held back."""

@@ -8,6 +8,9 @@ GRACE_S = 1.0
 """What was true goes on being true until it has failed for this long: a foot point trembles by several pixels from look
 to look, and a score dips. Long enough for three looks at 3 frames a second, short enough that nobody waits for it."""
 
+LINGER_S = 3.0
+"""Longer than the tracker bridges gaps, so that one visit makes one event; short enough for an end to be news."""
+
 
 @dataclass(slots=True)
 class Steady:

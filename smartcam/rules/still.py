@@ -155,14 +155,6 @@ class StillThings:
         things = {track.id: self.thing_of(track.id) for track in tracks}
         return {id_: thing for id_, thing in things.items() if thing is not None}
 
-    def forget(self, label: str | None = None) -> int:
-        """Forget all that stands still, or all that is called so; how many things that were."""
-        spots = self._memory.spots
-        gone = [spot for spot in spots.values() if label is None or label in spot.called]
-        for spot in gone:
-            del spots[spot.id]
-        return sum(spot.is_still for spot in gone)
-
     def follow(self, scene: Scene) -> None:
         """Take the camera's next scene. One that nobody looked at says nothing."""
         if not scene.looked:

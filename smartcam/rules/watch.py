@@ -20,9 +20,10 @@ from dataclasses import dataclass, field, replace
 from smartcam.config import Rule
 from smartcam.data import Event, Track
 from smartcam.rules.look import Look
-from smartcam.rules.matching import LINGER_S, Asks, Matches, Matching, Stay
+from smartcam.rules.matching import Asks, Matches, Matching, Stay
 from smartcam.rules.misses import Miss, Record
 from smartcam.rules.silence import Silence, Told
+from smartcam.rules.steady import LINGER_S
 from smartcam.rules.telling import Firing, Telling, best_named, how_many, ids
 
 UPDATE_EVERY_S = 10.0
@@ -76,7 +77,6 @@ class Watch:
         here = self._matching.follow(look, offered)
         counting = self._matching.counting(look, here)
         if firing := self.state.firing:
-            self.state.record.is_told(look.at, look.wall)
             return self._go_on(firing, look, here, counting)
         event = None
         if counting is not None and look.scene.online and self._is_worth_telling(counting, look):
@@ -114,6 +114,7 @@ class Watch:
         self._take(firing, look, [stay for stay in counting if not self._silence.knows(stay.track, look)] or counting)
         firing.reasons = self._reasons(firing, look)
         self.state.record.fires(look.wall)
+        self.state.record.tells(look.at, look.wall)
         return self.telling.tell(firing, "start", look.at, look.wall)
 
     def _go_on(self, firing: Firing, look: Look, here: list[Stay], counting: list[Stay] | None) -> Event | None:
@@ -149,6 +150,7 @@ class Watch:
 
     def _end(self, firing: Firing, at: float, wall: float) -> Event:
         self.state.firing = None
+        self.state.record.tells(at, wall)
         self._silence.ends(firing.rests, firing.members, firing.moved_at)
         return self.telling.tell(firing, "end", at, wall)
 

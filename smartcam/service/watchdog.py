@@ -31,6 +31,7 @@ class Watchdog:
         return self._silent
 
     def run(self, alive: Alive) -> None:
+        """The worker's loop."""
         interval_s = notify.watchdog_interval_s()
         hungry_at = time.monotonic()
         while alive():

@@ -269,3 +269,17 @@ def test_a_clock_that_is_set_back_over_noon_beats_once() -> None:
     ]
 
     assert [event.phase for event in events] == ["start", "end"]
+
+
+def test_what_has_been_gone_for_long_is_forgotten_at_a_start_too() -> None:
+    first = engine('see = "person"')
+    fed(first, walk(person, at=[0, 1]))
+    other = parse('[camera.other]\nsource = "-"\n[rule.a]\nsee = "person"')
+    second, _ = first.replaced(other, 1, WALL + 1)
+
+    memory = restored(kept(second.memory, 1, WALL + 1), at=0, wall=WALL + 2 * 3600)
+    third = Engine(other, Ulids(Random(1)), memory=memory)
+
+    assert "front" in third.memory.rules
+    assert third.settle(0, WALL + 2 * 3600) == []
+    assert "front" not in third.memory.rules

@@ -446,15 +446,3 @@ def test_what_might_become_a_thing_crowds_out_none_that_is_one(front: Watching) 
 
     assert front.things == ["car"]
     assert len(front.memory.spots) == 1 + MOST
-
-
-def test_a_thing_can_be_forgotten_on_request(front: Watching) -> None:
-    parked(front)
-    front.stay(front.born(), ROAD, 60, "person")
-
-    assert front.still.forget("person") == 1
-    assert front.things == ["car"]
-    assert front.still.forget() == 1
-    front.stay(front.born(), BAY, 1)
-
-    assert len(front.told) == 3
