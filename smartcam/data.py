@@ -201,6 +201,9 @@ class Event:
 
 
 Kind: TypeAlias = Literal["alert", "event", "snapshot", "clip"]
+Weight: TypeAlias = Literal["full", "light", "passing"]
+"""What a message is worth among its kind where there is no room for all: an event of level info is light, an update
+passing, because another one follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +219,6 @@ class Message:
     """When the broker may forget it, if nobody has fetched it; None is never. A broker without MQTT 5 does not."""
     then: Message | None = None
     """Of the same kind, owed once the broker has this one; goes with it where that does not come to be."""
+    weight: Weight = "full"
+    event: str = ""
+    """The id of the event that it tells of, where there is one."""

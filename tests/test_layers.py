@@ -14,8 +14,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "smartcam"
 LAYERS = (
     {"data", "errors"},
-    {"geometry", "config", "sun", "workers"},
-    {"camera", "detect", "track", "rules", "evidence", "mqtt", "service"},
+    {"geometry", "config", "sun", "workers", "durable", "owed"},
+    {"camera", "detect", "track", "rules", "evidence", "mqtt", "store", "service"},
     {"pipeline"},
     {"cli"},
     {"__main__"},

@@ -22,6 +22,7 @@ from smartcam.cli import (
     devices,
     doctor,
     edit,
+    events,
     fire,
     models,
     replay,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 for module in (run, status, devices, doctor, check, edit, rules, alarm, fire, detect, replay, watch, demo):
     module.add_to(app)
+app.add_typer(events.app, name="events")
 app.add_typer(zones.app, name="zones")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")

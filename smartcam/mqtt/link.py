@@ -22,9 +22,9 @@ from smartcam.data import Kind, Message
 from smartcam.errors import SmartcamError, Unavailable
 from smartcam.mqtt.broker import advise
 from smartcam.mqtt.connection import Ack, Connection, HungUp, connect
-from smartcam.mqtt.outbox import MemoryOutbox, Row
 from smartcam.mqtt.protocol import Known, Protocol
 from smartcam.mqtt.wake import Wake
+from smartcam.owed import Outbox, Row
 from smartcam.workers import Alive
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Link:
         mqtt: Mqtt,
         client_id: str,
         *,
-        outbox: MemoryOutbox,
+        outbox: Outbox,
         kinds: Collection[Kind],
         status_topic: str | None = None,
         subscriptions: Sequence[str] = (),

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from smartcam import data
-from smartcam.data import Kind, Level, Message, Phase, Scene
+from smartcam.data import Kind, Level, Message, Phase, Scene, Weight
 from smartcam.mqtt.topics import Topics
 
 MAX_BYTES = 16 * 1024
@@ -288,7 +288,8 @@ def event_message(topics: Topics, event: data.Event, *, n: int, clock_ok: bool, 
             break
         tracks = tracks[: len(tracks) // 2]
     kind: Kind = "alert" if event.level == "alert" else "event"
-    return Message(topics.camera(event.camera).event, payload, kind)
+    weight: Weight = "passing" if event.phase == "update" else "light" if event.level == "info" else "full"
+    return Message(topics.camera(event.camera).event, payload, kind, weight=weight, event=event.id)
 
 
 def snapshot_messages(topics: Topics, event: data.Event, jpeg: bytes) -> list[Message]:
@@ -303,8 +304,8 @@ def snapshot_messages(topics: Topics, event: data.Event, jpeg: bytes) -> list[Me
     )
     word = Message(camera.media, told.encode(), "snapshot")
     return [
-        Message(topic, jpeg, "snapshot", then=word),
-        Message(camera.latest, jpeg, "snapshot", qos=0, retain=True),
+        Message(topic, jpeg, "snapshot", then=word, event=event.id),
+        Message(camera.latest, jpeg, "snapshot", qos=0, retain=True, event=event.id),
     ]
 
 

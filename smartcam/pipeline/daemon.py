@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Self
 
 from smartcam.data import Scene
+from smartcam.errors import SmartcamError
 from smartcam.evidence.snapshots import Snapshots
-from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.topics import Topics
 from smartcam.pipeline.clerk import Clerk
 from smartcam.pipeline.health import clock_ok
 from smartcam.pipeline.judge import Judge, Reporter
 from smartcam.pipeline.keeping import Keeper, LastGood
+from smartcam.pipeline.owing import Owing
 from smartcam.pipeline.plan import Plan
 from smartcam.pipeline.reload import Attendant, InForce, first
 from smartcam.pipeline.sensing import Sensing
@@ -66,12 +67,14 @@ class Daemon:
         plan = in_force.plan
         _log_as(plan)
         state_folder(make=True)
-        self._make(in_force, last_good)
         with ExitStack() as stack:
+            self._owing = stack.enter_context(Owing(plan.config))
+            self._make(in_force, last_good)
             # First of all, because it refuses a second daemon before that disturbs the first one's broker and cameras.
             stack.enter_context(self._control)
             stack.enter_context(_signals(self._stop, self._attendant.ask))
             self._start(stack, Worker("keeper", self._keeper.run))
+            self._start(stack, Worker("store", self._owing.run))
             stack.enter_context(self._uplink).renew(plan.config)
             self._spokesman.tell_config()
             self._start(stack, Worker("evidence", self._snapshots.run))
@@ -99,10 +102,14 @@ class Daemon:
         """Feed the watchdog until SIGTERM, SIGINT, or the end of every recording that does not repeat.
 
         The first signal drains; the second one ends the process at once. SIGHUP asks for a reload.
+
+        Raises SmartcamError when the disk breaks under the store.
         """
         notify.ready("running")
         watchdog = Watchdog(self._all_workers, SILENT_S)
-        watchdog.run(lambda: not self._stopped_by and not self._sensing.over)
+        watchdog.run(lambda: not (self._stopped_by or self._sensing.over or self._owing.broken))
+        if self._owing.broken:
+            raise SmartcamError(self._owing.broken)
         if self._stopped_by:
             log.info("%s: stopping", signal.Signals(self._stopped_by).name)
 
@@ -112,10 +119,12 @@ class Daemon:
     def _make(self, in_force: InForce, last_good: LastGood) -> None:
         """Every part that lasts as long as the daemon; nothing of it works yet."""
         plan = in_force.plan
-        self._outbox = MemoryOutbox(plan.config.mqtt.outbox * 2**20)
-        self._uplink = Uplink(plan.config, self._outbox, on_set=lambda *said: self._switches.on_set(*said))
+        outbox = self._owing.outbox
+        self._uplink = Uplink(plan.config, outbox, on_set=lambda *said: self._switches.on_set(*said))
         self._keeper = Keeper(state_folder(plan.config.node.data, make=True))
-        self._reporter = Reporter(self._uplink.topics, plan.models.title, self._outbox.put, clock_ok=clock_ok)
+        self._reporter = Reporter(
+            self._uplink.topics, plan.models.title, outbox.put, clock_ok=clock_ok, last_n=self._owing.last_n
+        )
         self._sensing = Sensing(
             self._seen,
             on_status=lambda *status: self._spokesman.tell_camera(*status),
@@ -130,11 +139,11 @@ class Daemon:
             lambda: self._attendant.in_force,
             self._uplink,
             self._sensing,
-            outbox=self._outbox,
+            outbox=outbox,
             snapshots=self._snapshots,
             workers=self._all_workers,
             near_misses=self._clerk.near_misses,
-            troubles=lambda: filter(None, (last_good.trouble, self._keeper.trouble)),
+            troubles=lambda: filter(None, (last_good.trouble, self._keeper.trouble, self._owing.trouble)),
         )
         self._attendant = Attendant(
             self._file, in_force, last_good, self._put_in_force, told=self._spokesman.tell_config

@@ -14,6 +14,7 @@ from smartcam.errors import SmartcamError, Unavailable
 from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.payloads import event_message, snapshot_messages
 from smartcam.mqtt.topics import Topics
+from smartcam.owed import Firing
 from smartcam.rules.engine import Engine
 from smartcam.workers import Alive, Channel
 
@@ -26,22 +27,23 @@ ANSWER_S = 5.0
 
 
 class Reporter:
-    """Turns events and their pictures into messages, and numbers the node's events."""
+    """Turns events and their pictures into messages, and numbers the node's events after `last_n`."""
 
     def __init__(
         self,
         topics: Topics,
         model_of: Callable[[str], str],
-        send: Callable[[Message], object],
+        send: Callable[[Message, Firing | None], object],
         *,
         clock_ok: Callable[[], bool],
+        last_n: int = 0,
     ) -> None:
         self._topics = topics
         self._model_of = model_of
         self._cameras: Collection[str] | None = None
         self._send = send
         self._clock_ok = clock_ok
-        self._count = itertools.count(1)
+        self._count = itertools.count(last_n + 1)
 
     def renew(self, topics: Topics, model_of: Callable[[str], str], cameras: Collection[str]) -> None:
         """Go on for another configuration, with these cameras."""
@@ -49,22 +51,17 @@ class Reporter:
 
     def event(self, event: Event) -> None:
         """One firing's start, update or end."""
-        self._send(
-            event_message(
-                self._topics,
-                event,
-                n=next(self._count),
-                clock_ok=self._clock_ok(),
-                model=self._model_of(event.camera),
-            )
-        )
+        n = next(self._count)
+        model = self._model_of(event.camera)
+        message = event_message(self._topics, event, n=n, clock_ok=self._clock_ok(), model=model)
+        self._send(message, Firing(event, n))
 
     def snapshot(self, event: Event, jpeg: bytes, _number: int) -> None:
         """A picture of an event, and the word that it is there. A later one takes the place of the first."""
         for message in snapshot_messages(self._topics, event, jpeg):
             # Nothing stays at the broker of a camera that was removed meanwhile.
             if not message.retain or self._cameras is None or event.camera in self._cameras:
-                self._send(message)
+                self._send(message, None)
 
 
 class _Task:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from smartcam.config.sources import Sources
+from smartcam.durable import write_durably
 from smartcam.rules.memory import Memory, restored
-from smartcam.service.durable import write_durably
 from smartcam.workers import Alive
 
 log = logging.getLogger(__name__)

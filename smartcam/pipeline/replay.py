@@ -115,7 +115,12 @@ class Replay:
         """
         config = self.rules.config
         with self._viewer(self.rules) as viewer:
-            reporter = Reporter(Topics(config.node.name), viewer.models.title, tell, clock_ok=lambda: True)
+            reporter = Reporter(
+                Topics(config.node.name),
+                viewer.models.title,
+                lambda message, _: tell(message),
+                clock_ok=lambda: True,
+            )
             new_id = Ulids(random.Random(0))
             for clip in clips:
                 snapshots = Snapshots(config, reporter.snapshot if pictures else None)

@@ -11,7 +11,6 @@ from smartcam.config import Config
 from smartcam.detect.accelerator import AcceleratorState
 from smartcam.detect.model import ModelFile
 from smartcam.evidence.snapshots import Snapshots
-from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import (
     CameraHealth,
     HealthPayload,
@@ -21,6 +20,7 @@ from smartcam.mqtt.payloads import (
     ModelInfo,
     OutboxHealth,
 )
+from smartcam.owed import Outbox
 from smartcam.pipeline.health import Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
 from smartcam.pipeline.lookout import Lookout
 from smartcam.pipeline.reload import InForce
@@ -48,7 +48,7 @@ class Spokesman:
         uplink: Uplink,
         sensing: Sensing,
         *,
-        outbox: MemoryOutbox,
+        outbox: Outbox,
         snapshots: Snapshots,
         workers: Callable[[], Iterable[Worker]],
         near_misses: Counter[str],

@@ -9,9 +9,9 @@ from typing import Self
 from smartcam.config import Config, Mqtt
 from smartcam.data import Message, Scene
 from smartcam.mqtt.link import Link, LinkStatus
-from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import detections_message
 from smartcam.mqtt.topics import Topics, setter
+from smartcam.owed import Outbox
 from smartcam.pipeline.parts import Parts
 from smartcam.workers import Worker
 
@@ -22,7 +22,7 @@ class Uplink:
     `on_set(topic, payload)` gets what comes on the `/set` topics, in the connection's thread.
     """
 
-    def __init__(self, config: Config, outbox: MemoryOutbox, on_set: Callable[[str, bytes], None]) -> None:
+    def __init__(self, config: Config, outbox: Outbox, on_set: Callable[[str, bytes], None]) -> None:
         self.topics = Topics(config.node.name)
         self._outbox = outbox
         self._on_set = on_set

@@ -10,8 +10,8 @@ from typing import Any
 from smartcam.config.sections import Mqtt
 from smartcam.data import Kind, Message
 from smartcam.mqtt.link import Link
-from smartcam.mqtt.outbox import KINDS, MemoryOutbox
 from smartcam.mqtt.subscriber import Subscription
+from smartcam.owed import KINDS, Outbox
 from smartcam.workers import Worker
 
 DEADLINE_S = 10.0
@@ -35,7 +35,7 @@ def running(link: Link, retry_s: float = 0.1) -> Iterator[Worker]:
         yield worker
 
 
-def owe(outbox: MemoryOutbox, topic: str, payload: str | bytes = b"x", kind: Kind = "event", **more: Any) -> None:
+def owe(outbox: Outbox, topic: str, payload: str | bytes = b"x", kind: Kind = "event", **more: Any) -> None:
     outbox.put(Message(topic, payload if isinstance(payload, bytes) else payload.encode(), kind, **more))
 
 
@@ -48,5 +48,5 @@ def texts(subscription: Subscription, count: int, deadline_s: float = DEADLINE_S
     return found
 
 
-def link_to(mqtt: Mqtt, outbox: MemoryOutbox, **more: Any) -> Link:
+def link_to(mqtt: Mqtt, outbox: Outbox, **more: Any) -> Link:
     return Link(mqtt, "node", outbox=outbox, kinds=KINDS, **more)

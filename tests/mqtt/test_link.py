@@ -22,8 +22,9 @@ from smartcam.config.sections import Mqtt
 from smartcam.data import Message
 from smartcam.mqtt.connection import connect
 from smartcam.mqtt.link import TICK_S, Link
-from smartcam.mqtt.outbox import KINDS, MemoryOutbox
+from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.subscriber import subscribe
+from smartcam.owed import KINDS
 from tests.brokers import Mosquitto, amqtt, free_port, mosquitto, tool
 from tests.mqtt.links import DEADLINE_S, QUICK, link_to, owe, running, texts, until
 

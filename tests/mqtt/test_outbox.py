@@ -6,7 +6,8 @@ from collections.abc import Collection
 import pytest
 
 from smartcam.data import Kind, Message
-from smartcam.mqtt.outbox import KINDS, MemoryOutbox, Row
+from smartcam.mqtt.outbox import MemoryOutbox
+from smartcam.owed import KINDS, Row
 
 
 def owe(kind: Kind, name: str = "t", size: int = 99) -> Message:

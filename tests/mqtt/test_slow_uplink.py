@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from smartcam.mqtt import under_way
-from smartcam.mqtt.outbox import KINDS, MemoryOutbox
+from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.payloads import snapshot_messages
 from smartcam.mqtt.subscriber import subscribe
 from smartcam.mqtt.topics import Topics
+from smartcam.owed import KINDS
 from tests.brokers import Mosquitto, Uplink, mosquitto
 from tests.mqtt.events import event
 from tests.mqtt.links import DEADLINE_S, link_to, owe, running, until

@@ -28,7 +28,10 @@ class Told:
         self.messages: list[Message] = []
         settings = config(*rules)
         reporter = Reporter(
-            Topics("ridge1"), lambda camera: f"eyes of {camera}", self.messages.append, clock_ok=lambda: False
+            Topics("ridge1"),
+            lambda camera: f"eyes of {camera}",
+            lambda message, _: self.messages.append(message),
+            clock_ok=lambda: False,
         )
         self.snapshots = Snapshots(settings, reporter.snapshot)
         self.noted: list[tuple[list[str], int]] = []

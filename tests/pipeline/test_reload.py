@@ -484,5 +484,6 @@ def test_an_event_that_a_power_cut_interrupts_is_not_told_as_another_one(folder:
         assert world.rule("another")["fired"] == 1
         world.write(CONFIG.format(node=NODE, broker=broker.url, folder=folder))
         world.hangup()
-        ended = world.ears.until("front/event", lambda it: it["event_type"] == "another")
-        assert (ended["phase"], ended["id"], ended["seq"]) == ("end", started["id"], 2)
+        # What the broker acknowledged just before the cut may be told again, with the same id and seq.
+        ended = world.ears.until("front/event", lambda it: (it["event_type"], it["seq"]) == ("another", 2))
+        assert (ended["phase"], ended["id"]) == ("end", started["id"])

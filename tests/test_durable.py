@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from smartcam.service import write_durably
+from smartcam.durable import write_durably
 
 
 def test_the_new_takes_the_place_of_the_old_and_is_for_its_owner_alone(tmp_path: Path) -> None:

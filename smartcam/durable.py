@@ -29,3 +29,19 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def make_durably(folder: Path) -> None:
+    """Make a folder, so that it is there after a power cut. Raises OSError."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if os.geteuid() == 0:
+            owner = os.fstat(parent)
+            os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        os.fsync(parent)
+    finally:
+        os.close(parent)

@@ -1,0 +1,7 @@
+"""What outlives a power cut: the events, and what MQTT still owes of them, in one SQLite database."""
+
+from smartcam.store.database import NAME, open_to_change, open_to_read
+from smartcam.store.events import Events
+from smartcam.store.outbox import DurableOutbox
+
+__all__ = ["NAME", "DurableOutbox", "Events", "open_to_change", "open_to_read"]

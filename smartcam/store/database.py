@@ -1,0 +1,269 @@
+"""The database file: opened, checked, migrated; set aside where it is damaged or not ours.
+
+SQLite in WAL mode with synchronous=FULL: what is committed outlives a power cut. The WAL is kept small, because
+deleting needs room in it also on a disk that is full.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from smartcam.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+NAME = "store.db"
+OURS = 0x736D6361
+"""application_id: "smca"."""
+CHECK_S = 5.0
+"""How long a start may take to look for damage; what it has not seen by then shows when it is read."""
+WAL_PAGES = 256
+WAL_BYTES = 2**20
+BUSY_S = 5.0
+"""`smartcam events rm` may be at it."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE event (
+        n INTEGER PRIMARY KEY,
+        id TEXT NOT NULL, seq INTEGER NOT NULL, phase TEXT NOT NULL,
+        camera TEXT NOT NULL, rule TEXT NOT NULL, level TEXT NOT NULL,
+        start REAL NOT NULL, end REAL, told REAL NOT NULL, test INTEGER NOT NULL,
+        payload BLOB NOT NULL
+    );
+    CREATE INDEX event_by_id ON event (id, seq);
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        follows INTEGER,
+        kind TEXT NOT NULL, weight TEXT NOT NULL, topic TEXT NOT NULL, bytes INTEGER NOT NULL,
+        event TEXT NOT NULL, n INTEGER, payload BLOB, file TEXT,
+        qos INTEGER NOT NULL, retain INTEGER NOT NULL, expiry_s INTEGER,
+        tries INTEGER NOT NULL, refused TEXT
+    );
+    CREATE INDEX outbox_by_file ON outbox (file) WHERE file IS NOT NULL;
+    CREATE INDEX outbox_by_n ON outbox (n) WHERE n IS NOT NULL;
+    CREATE TABLE counted (n INTEGER NOT NULL);
+    """,
+)
+"""From version 0 up, one each. A payload lies in its row, in a file, or in the event that has the row's n. `counted`
+holds how far the node had counted where the events themselves do not show it any more."""
+VERSION = len(MIGRATIONS)
+
+
+class Damaged(Exception):
+    """The file is no database, or not ours."""
+
+
+class IsNewer(Unavailable):
+    """The store was made by a later version of smartcam."""
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """One daemon at a time keeps its store in a folder.
+
+    Raises Unavailable where another one does; OSError where nothing can be written there.
+    """
+    lock = os.open(folder / "store.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                f"another smartcam keeps its store in {folder}: give this one its own node.data"
+            ) from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def open_store(folder: Path) -> sqlite3.Connection:
+    """The folder's database, made if need be; one that is damaged is set aside, and a new one begun.
+
+    Raises:
+        IsNewer: a later version of smartcam made it.
+        sqlite3.Error, OSError: the disk does not take it.
+    """
+    file = folder / NAME
+    try:
+        return _opened(file)
+    except (Damaged, sqlite3.DatabaseError) as error:
+        if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
+            raise
+        n = _salvaged_n(file)
+        set_aside(folder, str(error))
+        db = _opened(file)
+        remember_n(db, n)
+        return db
+
+
+def last_n(db: sqlite3.Connection) -> int:
+    """The greatest number of an event's message that was ever kept."""
+    tables = ("event", "counted")
+    return max(int(db.execute(f"SELECT coalesce(max(n), 0) FROM {table}").fetchone()[0]) for table in tables)
+
+
+def remember_n(db: sqlite3.Connection, n: int) -> None:
+    """Go on from there, although no event shows it."""
+    db.execute("INSERT INTO counted VALUES (?)", (n,))
+
+
+def _salvaged_n(file: Path) -> int:
+    """As far as a damaged database still tells."""
+    try:
+        with closing(sqlite3.connect(file)) as db:
+            return last_n(db)
+    except (sqlite3.Error, TypeError, ValueError):
+        return 0
+
+
+def set_aside(folder: Path, why: str) -> None:
+    """Let the damaged database lie under another name, for whoever wants to look at it: only the last one is kept."""
+    for old in folder.glob(f"{NAME}.damaged-*"):
+        with suppress(OSError):
+            old.unlink()
+    aside = f"{NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            (folder / (NAME + suffix)).replace(folder / (aside + suffix))
+    log.error("%s: %s: set aside as %s; a new store is begun", folder / NAME, why, aside)
+
+
+def open_to_read(folder: Path) -> sqlite3.Connection:
+    """For those who only look, while the daemon writes. May be used from any thread, by one at a time.
+
+    Raises Unavailable with a sentence.
+    """
+    file = folder / NAME
+    try:
+        db = sqlite3.connect(f"file:{_quoted(file)}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
+        with _closed_on_failure(db):
+            _look_at(db, file)
+    except FileNotFoundError:
+        raise Unavailable(f"{file}: there is no store: smartcam has not run here yet") from None
+    except (Damaged, sqlite3.Error, OSError) as error:
+        there = "is it yours to read?" if os.path.lexists(file) else "smartcam has not run with this configuration yet"
+        raise Unavailable(f"cannot read {file} ({error}): {there}") from None
+    return db
+
+
+def open_to_change(folder: Path) -> sqlite3.Connection:
+    """For a short change beside the daemon, whose turn it waits for. Raises Unavailable with a sentence."""
+    with closing(open_to_read(folder)):
+        pass
+    return sqlite3.connect(folder / NAME, timeout=BUSY_S, isolation_level=None)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, and on the disk once the block is left. Raises sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite has rolled back by itself after some failures.
+            db.execute("ROLLBACK")
+        raise
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    return _primary(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_full(error: sqlite3.Error | OSError) -> bool:
+    import errno
+
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _primary(error) == sqlite3.SQLITE_FULL
+
+
+def is_busy(error: sqlite3.Error | OSError) -> bool:
+    return isinstance(error, sqlite3.Error) and _primary(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """SQLite's result code, without its particulars."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    _make_private(file)
+    db = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    with _closed_on_failure(db):
+        version = _look_at(db, file)
+        _check(db)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        db.execute("PRAGMA cache_size = -1024")
+        _migrate(db, version)
+    return db
+
+
+def _make_private(file: Path) -> None:
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+
+
+def _look_at(db: sqlite3.Connection, file: Path) -> int:
+    """The version that it has."""
+    application, version, tables = (
+        db.execute(sql).fetchone()[0]
+        for sql in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")
+    )
+    if application != OURS and (tables or version):
+        raise Damaged("it is not a store of smartcam")
+    if version > VERSION:
+        raise IsNewer(
+            f"{file} has version {version}, and this smartcam knows {VERSION}: "
+            "run the later one that made it, or move it away"
+        )
+    return int(version)
+
+
+def _check(db: sqlite3.Connection) -> None:
+    until = time.monotonic() + CHECK_S
+    db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+    try:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if _primary(error) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        found = "ok"
+    finally:
+        db.set_progress_handler(None, 0)
+    if found != "ok":
+        raise Damaged(f"it is damaged ({found})")
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        with transaction(db):
+            for statement in script.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {OURS}")
+            db.execute(f"PRAGMA user_version = {number}")
+
+
+@contextmanager
+def _closed_on_failure(db: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
+
+
+def _quoted(file: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(str(file.absolute()))
