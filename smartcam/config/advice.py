@@ -41,8 +41,6 @@ def _advice(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if camera.record == camera.source:
             yield ("camera", name, "record"), "it is the same stream as source, which is then fetched twice"
     for name, rule in config.rule.items():
-        if "clip" in rule.do:
-            yield ("rule", name, "do"), "clips are not made by this version: the rule sends what else it asks for"
         if always := _always_forbidden(rule, config):
             yield ("rule", name, "unless"), f"the rule never fires: {always}"
         zone = config.zone.get(rule.zone or "")
@@ -55,6 +53,14 @@ def _advice(config: Config) -> Iterator[tuple[KeyPath, str]]:
     asked_for = {word for rule in config.rule.values() for word in (*rule.only, *rule.unless)}
     if config.mode and not asked_for & config.mode.keys():
         yield ("mode",), "no rule asks for a mode: add only or unless to a rule"
+    if config.uplink.metered and config.mqtt.control != "all":
+        for name, rule in config.rule.items():
+            if "clip" in rule.do:
+                yield (
+                    ("rule", name, "do"),
+                    "on a metered link its clips wait here until they are fetched over MQTT, which is not allowed: "
+                    'say control = "all" in [mqtt], or take them from the device',
+                )
 
 
 def _may_be_there(file: str) -> bool:

@@ -64,6 +64,7 @@ class Contradictions:
         yield from self._of_places(rule, key)
         yield from self._labels(rule.see, (*key, "see"))
         yield from self._labels(rule.with_, (*key, "with"))
+        yield from self._labels(rule.blur, (*key, "blur"))
         if ANY in rule.with_:
             yield (
                 (*key, "with"),

@@ -172,8 +172,7 @@ def _not_among(choices: str, given: Any) -> str:
     near = closest(str(word), re.findall(r'"([^"]*)"', choices))
     if isinstance(given, str) and given in re.findall(r"\d+", choices):
         return f"{shown(given)} is not one of {choices}: a number stands without quotes"
-    nothing = ", which makes nothing yet" if choices.endswith('"clip"') else ""
-    return f"{shown(given)} is not one of {choices}{nothing}{near}"
+    return f"{shown(given)} is not one of {choices}{near}"
 
 
 def _no_point(path: KeyPath, given: Any) -> tuple[KeyPath, str]:

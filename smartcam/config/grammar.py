@@ -16,6 +16,14 @@ FIELDS = ("label", "sublabel", "count", "score", "zone", "camera", "rule", "phas
 """What a message may speak of."""
 
 
+def outlines(value: Any) -> Any:
+    """One outline is a list of one."""
+    match value:
+        case [[int() | float(), *_], *_]:
+            return [value]
+    return value
+
+
 class Count:
     """How many: ``3`` or ``">= 3"``, also with ``>``, ``<``, ``<=`` and ``==``."""
 

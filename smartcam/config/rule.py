@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from smartcam.config.grammar import (
     Cooldown,
@@ -18,7 +18,7 @@ from smartcam.config.grammar import (
     Words,
 )
 from smartcam.config.section import Section
-from smartcam.config.values import Flag, Labels, Name, Seconds, Share, wrong
+from smartcam.config.values import Flag, Labels, Name, Seconds, Share, pixels, within, wrong
 from smartcam.config.when import Times, Whens
 from smartcam.data import Level
 
@@ -64,6 +64,29 @@ class Snapshot(Section):
     crop: Flag = False
 
 
+class Clip(Section):
+    """Which moments a rule's clip shows, and how it is made."""
+
+    before: Annotated[Seconds, within("0s", "60s")] = 5.0
+    """Before the first that was seen of it."""
+    after: Annotated[Seconds, within("0s", "5m")] = 10.0
+    """After the last."""
+    at_most: Annotated[Seconds, within("2s", "30m")] = 60.0
+    size: Annotated[int, BeforeValidator(pixels)] | None = None
+    """The longer side, in pixels, of the smaller clip that is sent; the whole one stays here."""
+    format: Literal["auto", "original", "h264"] = "auto"
+    """auto: as the camera coded it, where browsers may play that (H.264, H.265), else H.264; original: as it is,
+    whatever it is; h264: always."""
+    audio: Flag = False
+    """Whether what is heard is kept too."""
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.at_most < self.before + 1:
+            raise wrong("at_most", f"{self.at_most:g} s is over before the event begins: make it longer than `before`")
+        return self
+
+
 class Rule(Section):
     """What matters, in six lines or fewer."""
 
@@ -90,17 +113,18 @@ class Rule(Section):
     message: Template = ""
     do: tuple[Literal["snapshot", "clip"], ...] = ()
     snapshot: Snapshot = Snapshot()
+    clip: Clip = Clip()
+    blur: Labels = ()
+    """What nobody may recognise in this rule's pictures and clips."""
     enabled: Flag = True
 
-    @property
-    def evidence(self) -> tuple[str, ...]:
-        """What of `do` can be made: clips are not, so far."""
-        return tuple(each for each in self.do if each == "snapshot")
-
     @model_validator(mode="after")
-    def _snapshot_is_sent(self) -> Self:
-        if "snapshot" in self.model_fields_set and "snapshot" not in self.do:
-            raise wrong("snapshot", 'no picture is sent: add do = ["snapshot"], or take this out')
+    def _evidence_is_sent(self) -> Self:
+        for key, what in (("snapshot", "picture"), ("clip", "clip")):
+            if key in self.model_fields_set and key not in self.do:
+                raise wrong(key, f'no {what} is sent: add do = ["{key}"], or take this out')
+        if self.blur and not self.do:
+            raise wrong("blur", 'nothing is sent that could be blurred: add do = ["snapshot"], or take this out')
         return self
 
     @model_validator(mode="after")

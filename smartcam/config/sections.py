@@ -7,9 +7,10 @@ import socket
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from smartcam.config.grammar import ModeName
+from smartcam.config.delivery import Keep, Sampling, Uplink
+from smartcam.config.grammar import ModeName, Polygon, outlines
 from smartcam.config.rule import Armed, Line, Mode, Rule, Zone
 from smartcam.config.section import Section
 from smartcam.config.streams import form_of, stream, url_of, video
@@ -144,7 +145,7 @@ class Camera(Retrying):
 
     source: Annotated[str, Field(min_length=1), AfterValidator(stream)]
     record: Annotated[str, Field(min_length=1), AfterValidator(video)] | None = None
-    """A second, larger stream of the same camera: snapshots come from it."""
+    """A second, larger stream of the same camera: snapshots and clips come from it."""
     username: str | None = None
     password_file: str | None = None
     rotate: Literal[0, 90, 180, 270] = 0
@@ -161,6 +162,8 @@ class Camera(Retrying):
     model: Name | None = None
     motion: Flag = True
     """The motion gate: a still scene costs no inference."""
+    mask: Annotated[tuple[Polygon, ...], BeforeValidator(outlines)] = ()
+    """Parts of the picture that nobody may see: burned in before anything looks at it, and before anything is kept."""
     look_again: Seconds = 2.0
     """How often a thing that stands still is looked at again."""
     open_timeout: Annotated[Seconds, within("50ms", "30s")] = 10.0
@@ -255,6 +258,9 @@ class Config(Section):
     site: Site = Site()
     mqtt: Mqtt = Mqtt()
     log: Log = Log()
+    uplink: Uplink = Uplink()
+    keep: Keep = Keep()
+    sampling: Sampling = Sampling()
     camera: dict[CameraName, Camera] = Field(min_length=1)
     model: dict[Name, Model] = Field(default_factory=lambda: {"default": Model(use="objectron")}, min_length=1)
     group: dict[Name, Labels] = Field(default_factory=dict)

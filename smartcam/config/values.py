@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from smartcam.config.secrets import masked
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-RESERVED = frozenset({"status", "info", "health", "config", "armed", "mode", "cmd", "reply", "log"})
+RESERVED = frozenset({"status", "info", "health", "config", "armed", "mode", "cmd", "reply", "log", "digest"})
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)(?![a-z])")
 """A number and its unit, which may be written out."""
@@ -124,6 +124,14 @@ def size(value: Any) -> tuple[int, int]:
     if width * height > MAX_PIXELS:
         raise ValueError(f"{shown(value)} is larger than {MAX_PIXELS >> 20} megapixels; choose a smaller one")
     return width, height
+
+
+def pixels(value: Any) -> int:
+    """``"640"`` or 640 → 640: the longer side of a smaller picture."""
+    text = str(value) if not isinstance(value, bool) else ""
+    if not re.fullmatch(r"\d{2,4}", text) or not 64 <= int(text) <= 4096:
+        raise ValueError(f'{shown(value)} is not a size: write the longer side in pixels, from 64 to 4096, like "640"')
+    return int(text)
 
 
 def timezone(value: str) -> str:

@@ -37,7 +37,7 @@ def unknown_labels(config: Config, known_to: Mapping[str, frozenset[str] | None]
     users: dict[str, list[frozenset[str] | None]] = {}
     for name, rule in config.rule.items():
         known = known_to[name]
-        for key, labels in (("see", rule.see), ("with", rule.with_)):
+        for key, labels in (("see", rule.see), ("with", rule.with_), ("blur", rule.blur)):
             for group in {label[1:] for label in labels if label.startswith("@") and label != ANY}:
                 users.setdefault(group, []).append(known)
             plain = tuple(label for label in labels if not label.startswith("@"))

@@ -125,7 +125,7 @@ class Telling:
             dwell_s=firing.dwell_s,
             tracks=firing.tracks,
             reasons=firing.reasons,
-            evidence=self.rule.evidence,
+            evidence=self.rule.do,
             sublabel=firing.sublabel,
             sublabel_score=firing.named.sublabel_score if firing.named else 0.0,
             message=self._message(firing, phase) if self.rule.message else "",

@@ -44,11 +44,13 @@ CAMERA = '[camera.front]\nsource = "x"\n'
 ZONE = '[zone.far]\ncamera = "front"\npoints = [[0, 0], [1, 0], [0, 1]]\nheight = [0.1, 0.3]\n'
 
 
-def test_clips_are_not_made_yet() -> None:
-    (warning,) = warned(CAMERA + '[rule.r]\nsee = "person"\ndo = ["snapshot", "clip"]\n')
-    assert warning == (
-        "smartcam.toml: rule.r.do: clips are not made by this version: the rule sends what else it asks for"
-    )
+CLIPS = '[rule.r]\nsee = "person"\ndo = ["clip"]\n[uplink]\nmetered = true\n'
+
+
+def test_clips_that_wait_for_nobody() -> None:
+    (warning,) = warned(CAMERA + CLIPS)
+    assert "rule.r.do: on a metered link its clips wait here until they are fetched" in warning
+    assert not warned(CAMERA + CLIPS + '[mqtt]\ncontrol = "all"\n')
 
 
 @pytest.mark.parametrize(("height", "number"), [("0.5", 1), ("[0.31, 0.4]", 1), ("[0.01, 0.09]", 1), ("0.2", 0)])
@@ -117,7 +119,7 @@ def test_a_file_that_only_the_daemon_may_see_is_not_missed(place: Path) -> None:
 
 
 def test_sources_tell_the_line_too() -> None:
-    text = CAMERA + '[rule.r]\nsee = "person"\ndo = ["clip"]\n'
+    text = CAMERA + '[rule.r]\nsee = "person"\nunless = ["armed", "disarmed"]\n'
     (warning,) = warnings(parse(text), Sources("s.toml", {"s.toml": text}))
     assert (warning.file, warning.line) == ("s.toml", 5)
 

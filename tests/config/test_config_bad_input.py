@@ -350,8 +350,8 @@ SECTIONS = [
     (CAMERA + '[rules.yard]\nsee = "person"', '3: rules: there is no section "rules" (did you mean "rule"?)'),
     (
         CAMERA + "[quux]\n",
-        '3: quux: there is no section "quux"; there are node, site, mqtt, log, camera, model, group, zone, '
-        "line, armed, mode, rule",
+        '3: quux: there is no section "quux"; there are node, site, mqtt, log, uplink, keep, sampling, camera, '
+        "model, group, zone, line, armed, mode, rule",
     ),
     (
         CAMERA + '[rule]\nsee = "person"\nzone = "yard"',
@@ -408,7 +408,7 @@ KEYS = [
         CAMERA + "quux = 5",
         "3: camera.front.quux: there is no such key; there are retry_min, retry_max, source, record, "
         "username, password_file, rotate, format, pixel_format, size, "
-        "fps, pace, repeat, model, motion, look_again, open_timeout, read_timeout",
+        "fps, pace, repeat, model, motion, mask, look_again, open_timeout, read_timeout",
     ),
     (CAMERA + "fps = 0", "3: camera.front.fps: it should be more than 0, but it is 0"),
     (CAMERA + "fps = 500", "3: camera.front.fps: it should be at most 240, but it is 500"),
@@ -437,8 +437,7 @@ KEYS = [
     ),
     (
         CAMERA + RULE + 'do = ["snapshots"]',
-        '5: rule.guard.do: "snapshots" is not one of "snapshot" or "clip", which makes nothing yet '
-        '(did you mean "snapshot"?)',
+        '5: rule.guard.do: "snapshots" is not one of "snapshot" or "clip" (did you mean "snapshot"?)',
     ),
     (
         CAMERA + RULE + 'score = "high"',
@@ -521,8 +520,7 @@ KEYS = [
     ),
     (
         CAMERA + RULE + 'do = ["picture"]',
-        '5: rule.guard.do: "picture" is not one of "snapshot" or "clip", which makes nothing yet '
-        '(did you mean "snapshot"?)',
+        '5: rule.guard.do: "picture" is not one of "snapshot" or "clip" (did you mean "snapshot"?)',
     ),
     (CAMERA + RULE + 'in = "yard"', '5: rule.guard.in: there is no such key (did you mean "zone"?)'),
     (CAMERA + RULE + 'time = "12:00"', '5: rule.guard.time: there is no such key (did you mean "at"?)'),

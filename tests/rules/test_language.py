@@ -124,7 +124,7 @@ def test_night_wildlife_fires_at_night() -> None:
     [event] = starts(fed(ranger(NIGHT_WILDLIFE), beginning("2026-11-24 22:10", walk(deer, at=every(1, 0, 5)))))
 
     assert event.reasons == ("deer seen with score 0.87", "in zone feeder", "it is night")
-    assert (event.level, event.evidence) == ("event", ("snapshot",))
+    assert (event.level, event.evidence) == ("event", ("snapshot", "clip"))
 
 
 def test_night_wildlife_leaves_the_day_alone() -> None:
