@@ -56,6 +56,38 @@ class Frame:
     picture: Picture
 
 
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How a stream's packets are coded: what a decoder, or a file that they are put into, must know."""
+
+    codec: str
+    """As FFmpeg calls it: h264, hevc, mjpeg …"""
+    size: tuple[int, int]
+    """Width and height as coded, before `rotate`."""
+    extradata: bytes = b""
+    pixel_format: str | None = None
+    rotate: int = 0
+    """Degrees clockwise that make the picture upright."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packet:
+    """One compressed picture, or a piece of sound, of a camera's stream."""
+
+    seq: int
+    """Counts a camera's packets, over all its sessions."""
+    at: float
+    """Monotonic seconds, on the clock of `Frame.at`: when its picture is shown."""
+    decode_at: float
+    """When it is decoded; not after `at`, and in the order of the packets."""
+    is_key: bool
+    """Whether decoding may begin with it."""
+    data: bytes
+    coding: Coding
+    """The same object for all packets of one session: what comes under another needs a decoder of its own."""
+    audio: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """Where a frame differs from what its camera usually shows."""
@@ -154,6 +186,8 @@ class Scene:
     detections: Detections = field(default_factory=Detections.none)
     online: bool = True
     """False for the tick of a camera that is offline: it proves nothing."""
+    moved: bool | None = None
+    """Whether the motion gate saw anything move since the frame before; None where nobody knows."""
 
     @property
     def confirmed(self) -> tuple[Track, ...]:
@@ -193,11 +227,35 @@ class Event:
     """The best track's, of those that a second model is sure of."""
     sublabel_score: float = 0.0
     evidence: tuple[str, ...] = ()
-    """What the rule asked for: "snapshot"."""
+    """What the rule asked for: "snapshot", "clip"."""
     message: str = ""
     """The rule's own words, filled in."""
     test: bool = False
     """Sent to try the way out; nothing was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A picture or a clip that is kept on the disk."""
+
+    event: str
+    """The event's id; a sample has one of its own."""
+    kind: Literal["snapshot", "clip", "sample"]
+    camera: str
+    rule: str
+    level: Level
+    score: float
+    start: float
+    """Unix seconds: what it shows begins."""
+    end: float
+    """And ends; a picture's are the same."""
+    number: int = 1
+    """Counts an event's exhibits of a kind."""
+    reasons: tuple[str, ...] = ()
+    file: str = ""
+    """Below the state folder, once it is there, whole and durable; a store finds the place for a picture itself."""
+    bytes: int = 0
+    sha256: str = ""
 
 
 Kind: TypeAlias = Literal["alert", "event", "snapshot", "clip"]
@@ -222,3 +280,9 @@ class Message:
     weight: Weight = "full"
     event: str = ""
     """The id of the event that it tells of, where there is one."""
+    rule: str = ""
+    """The rule by which it leaves the device."""
+    file: str = ""
+    """Where the payload lies instead, below the state folder: it is then sent in parts, if it is large. Its topic is
+    that of the whole; part 2 of 3 goes to ``TOPIC/2-of-3``."""
+    file_bytes: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, pairwise
 from math import hypot
 from typing import Any, TypeAlias
@@ -15,9 +16,17 @@ from smartcam.data import Box, Boxes, Point
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Edge: TypeAlias = tuple[Point, Point]
+Polygons: TypeAlias = tuple[tuple[Point, ...], ...]
+Raster: TypeAlias = NDArray[np.uint8]
+"""(h, w), 255 where it holds, else 0."""
 
 FLAT = 1e-12
 """A triangle of less than half this area has none: corners are written with a few decimals."""
+SUBPIXEL_BITS = 4
+MARGIN_PX = 2
+"""Around a mask: as far as scaling and the coding of colour smear what lies under it."""
+RASTERS = 32
+"""How many are remembered: a few cameras' masks, each for brightness, for colour and for a larger stream."""
 
 
 def area(boxes: Floats) -> Floats:
@@ -114,6 +123,21 @@ def contains(polygon: Sequence[Point], point: Point) -> bool:
             inside = not inside
         x1, y1 = x2, y2
     return inside
+
+
+@lru_cache(maxsize=RASTERS)
+def raster(polygons: Polygons, size_wh: tuple[int, int]) -> Raster:
+    """Every pixel of a picture of this size that a polygon touches, and `MARGIN_PX` around. Never write to it."""
+    import cv2
+
+    width, height = size_wh
+    drawn = np.zeros((height, width), np.uint8)
+    for polygon in polygons:  # One by one: of polygons filled together OpenCV leaves out where two overlap.
+        corners = (np.array(polygon) * size_wh - 0.5) * (1 << SUBPIXEL_BITS)
+        cv2.fillPoly(drawn, [np.rint(corners).astype(np.int32)], 255, shift=SUBPIXEL_BITS)
+    grown: Raster = np.asarray(cv2.dilate(drawn, np.ones((2 * MARGIN_PX + 1, 2 * MARGIN_PX + 1), np.uint8)))
+    grown.flags.writeable = False
+    return grown
 
 
 def self_crossing(polygon: Sequence[Point]) -> tuple[int, int] | None:

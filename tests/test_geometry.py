@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from smartcam.data import WHOLE, Box, Boxes, Point
 from smartcam.geometry import (
     Fit,
+    Polygons,
     area,
     contains,
     crossings,
@@ -20,6 +21,7 @@ from smartcam.geometry import (
     letterbox,
     nms,
     overlap,
+    raster,
     self_crossing,
     stretch,
 )
@@ -283,3 +285,31 @@ def test_the_distance_to_a_line_is_that_to_its_nearest_point(line: list[Point], 
 
     assert distance(line, point) <= nearest + 1e-12
     assert nearest <= distance(line, point) + 1 / 200
+
+
+@given(
+    st.lists(st.lists(st.tuples(share, share), min_size=3, max_size=5).map(tuple), min_size=1, max_size=3).map(tuple),
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+)
+def test_a_raster_holds_every_pixel_whose_middle_any_polygon_holds(
+    polygons: Polygons, size_wh: tuple[int, int]
+) -> None:
+    drawn = raster(polygons, size_wh)
+    width, height = size_wh
+
+    assert drawn.shape == (height, width)
+    for y in range(height):
+        for x in range(width):
+            middle = (x + 0.5) / width, (y + 0.5) / height
+            assert drawn[y, x] == 255 or not any(contains(polygon, middle) for polygon in polygons)
+
+
+def test_a_raster_goes_two_pixels_beyond_its_polygon_and_no_further() -> None:
+    drawn = raster((((0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6)),), (100, 50))
+
+    rows, columns = np.nonzero(drawn)
+    assert (columns.min(), columns.max(), rows.min(), rows.max()) == pytest.approx((37.5, 61.5, 17.5, 31.5), abs=1)
+
+
+def test_a_polygon_as_thin_as_a_line_is_drawn_too() -> None:
+    assert raster((((0.1, 0.5), (0.9, 0.5), (0.5, 0.5)),), (50, 50)).any(axis=0).sum() >= 40

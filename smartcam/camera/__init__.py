@@ -11,7 +11,9 @@ What a `source` (and likewise a `record` stream) may be:
 A source that does not open within `open_timeout`, or is silent for `read_timeout`, is given up and opened again. What
 hangs inside a system call (a driver, a network file system) cannot be given up: the watchdog ends that.
 
-In reading order: `source` (what is meant), `packets` (opening it, and what comes out compressed), `session` (one
-attempt: frames until it ends), `reopen` (again and again), `stream` (the worker of a camera), `picture` (the
-pixels of a frame); beside them `record` (the larger stream), `recording` (a file, for replay) and `still`.
+In reading order: `source` (what is meant), `packets` (opening it, and what comes out compressed), `arrivals` and `pace`
+(when its pictures were taken, live and recorded), `session` (one attempt: frames until it ends), `reopen` (again and
+again), `stream` (the worker of a camera), `picture` (the pixels of a frame). Beside them `tap` and `ring` (what comes
+compressed is kept for some seconds, for clips), `record` (the larger stream), `recording` (a file, for replay) and
+`still`.
 """

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from smartcam.camera.child import Child
 from smartcam.camera.source import Source
@@ -18,7 +18,7 @@ from smartcam.errors import Unavailable
 from smartcam.workers import Alive
 
 if TYPE_CHECKING:
-    from av import Packet, VideoStream
+    from av import AudioStream, Packet, VideoStream
     from av.container import InputContainer
 
 PROBE_S = {"command": 0.5, "network": 2.0, "device": 0.5}
@@ -30,6 +30,9 @@ BUSY_S = 2.0
 is open all the same, and the first picture is waited for in reading."""
 NAP_S = 0.01
 """Between two questions to a device whether it has a picture: less than the pause between two pictures."""
+
+WITHOUT_CLOCK = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS: of raw elementary streams, among others."""
 
 TOO_LARGE = f"larger than {MAX_PIXELS >> 20} megapixels"
 """What FFmpeg's `max_pixels` refuses looks to it as if it were damaged."""
@@ -50,9 +53,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """The video packets of an open source, in the order of decoding, and at the end an empty one that flushes.
+    """The packets of an open source, in the order of decoding, and at the end an empty one that flushes.
 
-    Iterating raises Unavailable when the source fails, or is silent for longer than its read time-out.
+    Those of its sound are among them where that was asked for. Iterating raises Unavailable when the source fails, or
+    is silent for longer than its read time-out.
     """
 
     source: Source
@@ -61,6 +65,7 @@ class Packets:
     _child: Child | None
     _read_timeout_s: float
     _alive: Alive
+    sound: AudioStream | None = None
 
     @property
     def codec(self) -> str:
@@ -84,14 +89,20 @@ class Packets:
             return float(self.stream.duration * self.stream.time_base)
         return self._container.duration / 1e6 if self._container.duration else None
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether its timestamps are its own, rather than counted by FFmpeg at a rate that nobody gave."""
+        form = self._container.format
+        return not (form.flags & WITHOUT_CLOCK or form.name == "rawvideo" or form.name.endswith("_pipe"))
+
     def end(self) -> str:
         """Why there are no more packets, as a clause."""
         return (self._child and self._child.ended()) or "the stream ended"
 
-    def __iter__(self) -> Iterator[Packet[VideoStream]]:
+    def __iter__(self) -> Iterator[Packet[Any]]:
         import av
 
-        packets = self._polled() if self.source.kind == "device" else self._container.demux(self.stream)
+        packets = self._polled() if self.source.kind == "device" else self._demuxed()
         while True:
             if self._child:
                 self._child.expect(self._read_timeout_s)
@@ -106,9 +117,12 @@ class Packets:
                 return
             yield packet
 
-    def _polled(self) -> Iterator[Packet[VideoStream]]:
+    def _demuxed(self) -> Iterator[Packet[Any]]:
+        return self._container.demux(*([self.stream, self.sound] if self.sound else [self.stream]))
+
+    def _polled(self) -> Iterator[Packet[Any]]:
         """The packets of a device, which is never waited for in the driver. Raises TimeoutError."""
-        packets = self._container.demux(self.stream)
+        packets = self._demuxed()
         asked_at = time.monotonic()
         while self._alive():
             try:
@@ -117,7 +131,7 @@ class Packets:
                 if time.monotonic() - asked_at >= self._read_timeout_s:
                     raise TimeoutError from None
                 time.sleep(NAP_S)
-                packets = self._container.demux(self.stream)
+                packets = self._demuxed()
                 continue
             if packet is None:
                 return
@@ -126,9 +140,10 @@ class Packets:
 
 
 @contextmanager
-def open_packets(source: Source, config: Camera, alive: Alive) -> Iterator[Packets]:
-    """Open what is no folder of pictures. Raises Unavailable, at the latest after the open time-out, when it cannot be.
+def open_packets(source: Source, config: Camera, alive: Alive, *, sound: bool = False) -> Iterator[Packets]:
+    """Open what is no folder of pictures; with its `sound`, if that is wanted, and it has any.
 
+    Raises Unavailable, at the latest after the open time-out, when it cannot be opened.
     A command is given up, in opening and in reading, as soon as `alive` ends; a device in reading.
     """
     with ExitStack() as open_parts:
@@ -136,7 +151,8 @@ def open_packets(source: Source, config: Camera, alive: Alive) -> Iterator[Packe
         container = open_parts.enter_context(opened(source, config, child))
         stream = video_of(container, source)
         prepare(stream, source)
-        yield Packets(source, stream, container, child, config.read_timeout, alive)
+        heard = sound_of(container) if sound else None
+        yield Packets(source, stream, container, child, config.read_timeout, alive, heard)
 
 
 def opened(source: Source, config: Camera, child: Child | None) -> InputContainer:
@@ -178,6 +194,25 @@ def video_of(container: InputContainer, source: Source) -> VideoStream:
     if not decoder.width and not source.live:
         raise Unavailable(f"{source.shown}: its pictures are damaged, or {TOO_LARGE}")
     return stream
+
+
+def sound_of(container: InputContainer) -> AudioStream | None:
+    """The first stream with sound whose form is known, if there is one."""
+    return next((each for each in container.streams.audio if each.codec_context), None)
+
+
+def is_sound(packet: Packet[Any]) -> bool:
+    return bool(packet.stream.type == "audio")
+
+
+def seconds(packet: Packet[Any], ticks: int | None) -> float | None:
+    """A packet's `pts` or `dts` in seconds."""
+    return float(ticks * packet.time_base) if ticks is not None and packet.time_base else None
+
+
+def shown_s(packet: Packet[Any]) -> float | None:
+    """When it is to be shown, or else decoded, in seconds of the stream's own clock."""
+    return seconds(packet, packet.pts if packet.pts is not None else packet.dts)
 
 
 def prepare(stream: VideoStream, source: Source) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smartcam.data import WHOLE, Box, Luma, Rgb
+from smartcam.data import WHOLE, Box, Luma, Point, Rgb
+from smartcam.geometry import RASTERS, Polygons, raster
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 Degrees: TypeAlias = Literal[0, 90, 180, 270]
 Plane: TypeAlias = NDArray[np.uint8]
+Part: TypeAlias = tuple[slice, slice]
+
+EVERYTHING = np.s_[:, :]
 
 CHROMA_STEP = {
     "yuv420p": (2, 2),
@@ -36,19 +41,26 @@ BT709, UNSPECIFIED, BT470BG = 1, 2, 5
 FULL_RANGE = 2
 """AVColorRange."""
 
+MASKED = 128
+"""What a mask leaves, in brightness and colour: a grey in the middle, so that its edge is no contrast."""
+
 
 class DecodedPicture:
     """A `Picture` over a decoder's frame. Its views keep the frame's memory alive.
 
     `rotate` is the number of degrees, clockwise, that make the picture upright. Formats outside
     `CHROMA_STEP` are converted once, whole, when their pixels are first asked for.
+
+    What lies under a polygon of `mask` (points in 0..1 of the upright picture) leaves it as solid grey, before it is
+    scaled. The frame itself is never written to: decoders make the next ones of it.
     """
 
-    __slots__ = ("_frame", "_rotate")
+    __slots__ = ("_frame", "_mask", "_rotate")
 
-    def __init__(self, frame: VideoFrame, rotate: Degrees = 0) -> None:
+    def __init__(self, frame: VideoFrame, rotate: Degrees = 0, mask: Sequence[Sequence[Point]] = ()) -> None:
         self._frame = frame
         self._rotate = rotate
+        self._mask: Polygons = tuple(map(tuple, mask))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,8 +68,8 @@ class DecodedPicture:
 
     @property
     def luma(self) -> Luma:
-        upright = view(self._planar().planes[0], paired=False)
-        return np.rot90(upright, k=-self._rotate // 90) if self._rotate else upright
+        luma = self._shown(view(self._planar().planes[0], paired=False), EVERYTHING)
+        return np.rot90(luma, k=-self._rotate // 90) if self._rotate else luma
 
     def rgb(self, box: Box = WHOLE, size: tuple[int, int] | None = None) -> Rgb:
         """(h, w, 3): the crop `box` (shares of the picture), scaled to `size` (width, height) if that is given."""
@@ -69,11 +81,20 @@ class DecodedPicture:
         across, down = CHROMA_STEP[frame.format.name]
         colour = np.s_[top // down : -(-bottom // down), left // across : -(-right // across)]
         luma, *chroma = planes(frame)
-        parts = [luma[top:bottom, left:right], *[plane[colour] for plane in chroma]]
+        parts = [self._shown(luma, np.s_[top:bottom, left:right]), *[self._shown(plane, colour) for plane in chroma]]
         mixed = cv2.merge([scaled(part, wanted_wh) for part in parts])
         rgb = cv2.transform(mixed, to_rgb(frame))
         upright = np.rot90(rgb, k=-self._rotate // 90)
         return np.ascontiguousarray(upright, dtype=np.uint8)
+
+    def _shown(self, plane: Plane, part: Part) -> Plane:
+        """A part of one of the frame's planes as others may see it: a view, or what the mask leaves of it."""
+        if not self._mask:
+            return plane[part]
+        keep, grey = veil(self._mask, self.size, self._rotate, plane.shape)
+        masked: Plane = plane[part] & keep[part]
+        masked |= grey[part]
+        return masked
 
     def _planar(self) -> VideoFrame:
         if self._frame.format.name not in CHROMA_STEP:
@@ -109,6 +130,24 @@ def view(plane: VideoPlane, paired: bool) -> Plane:
     values.flags.writeable = False
     rows = values.reshape(-1, plane.line_size)[: plane.height]
     return rows[:, : 2 * plane.width].reshape(len(rows), -1, 2) if paired else rows[:, : plane.width]
+
+
+@lru_cache(maxsize=RASTERS)
+def veil(
+    mask: Polygons, upright_wh: tuple[int, int], rotate: Degrees, plane_hw: tuple[int, ...]
+) -> tuple[Plane, Plane]:
+    """Two rasters in a plane's own shape: the bits to keep of it, and the grey to put in where none are kept.
+
+    A value of colour that several pixels share is kept only if the mask touches none of them.
+    """
+    hidden = np.rot90(raster(mask, upright_wh), k=rotate // 90)
+    down, across = (-(-side // part) for side, part in zip(hidden.shape, plane_hw, strict=False))
+    height, width = plane_hw[:2]
+    filled = np.pad(hidden, ((0, height * down - hidden.shape[0]), (0, width * across - hidden.shape[1])))
+    touched = filled.reshape(height, down, width, across).max(axis=(1, 3))
+    if len(plane_hw) == 3:
+        touched = np.stack([touched] * plane_hw[2], axis=2)
+    return ~touched, touched & np.uint8(MASKED)
 
 
 def pixels(box: Box, frame_wh: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -2,111 +2,38 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+from smartcam.camera.arrivals import Arrivals
 from smartcam.camera.pace import Pace, Timeline
-from smartcam.camera.packets import Packets, open_packets
+from smartcam.camera.packets import Packets, is_sound, open_packets, seconds, shown_s
 from smartcam.camera.picture import DecodedPicture, turned
 from smartcam.camera.reopen import CameraStatus, Reopening
+from smartcam.camera.ring import Ring
 from smartcam.camera.source import find
+from smartcam.camera.still import upright
+from smartcam.camera.tap import Tap
 from smartcam.config.sections import Camera
 from smartcam.config.values import MAX_PIXELS
-from smartcam.data import Picture
+from smartcam.data import Coding, Packet, Picture
 from smartcam.errors import Unavailable
 from smartcam.workers import Alive
 
 if TYPE_CHECKING:
-    from av import Packet, VideoCodecContext, VideoFrame, VideoStream
+    import av
+    from av import VideoCodecContext, VideoFrame
 
-MAX_BYTES = 32 * 1024 * 1024
-MAX_S = 20.0
-NEAR_S = 2.0
-"""A picture further from the moment that is asked for would show something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """A packet, and the monotonic time when it came."""
-
-    at: float
-    packet: Packet[VideoStream]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A key frame and the packets that need it (a GOP); `decoder` makes a decoder for them."""
-
-    decoder: Callable[[], VideoCodecContext]
-    packets: list[Timed] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        return sum(timed.packet.size for timed in self.packets)
-
-
-class Ring:
-    """The last groups of packets, bounded in bytes and in seconds; the oldest group goes first.
-
-    A group that alone is too large goes too, and the ring is empty until the next key frame.
-    """
-
-    def __init__(self, max_bytes: int = MAX_BYTES, max_s: float = MAX_S) -> None:
-        self._max_bytes = max_bytes
-        self._max_s = max_s
-        self._groups: deque[Group] = deque()
-        self._bytes = 0
-        self._cut = False
-        self._lock = threading.Lock()
-
-    @property
-    def size_bytes(self) -> int:
-        return self._bytes
-
-    @property
-    def span_s(self) -> float:
-        """From its first packet to its last."""
-        with self._lock:
-            return self._groups[-1].packets[-1].at - self._groups[0].packets[0].at if self._groups else 0.0
-
-    def add(self, packet: Packet[VideoStream], at: float, decoder: Callable[[], VideoCodecContext]) -> None:
-        """Keep a packet that came at `at`; the oldest groups go until it fits."""
-        with self._lock:
-            if packet.is_keyframe:
-                self._groups.append(Group(decoder))
-                self._cut = False
-            if self._cut or not self._groups:
-                return
-            self._groups[-1].packets.append(Timed(at, packet))
-            self._bytes += packet.size
-            while self._groups and (self._bytes > self._max_bytes or self._first_is_old(at)):
-                self._bytes -= self._groups.popleft().size
-
-    def cut(self) -> None:
-        """What comes next does not continue what is here: it begins at its own first key frame."""
-        with self._lock:
-            self._cut = True
-
-    def until(self, at: float) -> Group | None:
-        """From a key frame to the packet nearest to `at`: what a decoder needs for that picture."""
-        with self._lock:
-            every = [(abs(timed.at - at), group, n) for group in self._groups for n, timed in enumerate(group.packets)]
-            if not every:
-                return None
-            distance_s, group, n = min(every, key=lambda one: one[0])
-            return Group(group.decoder, group.packets[: n + 1]) if distance_s <= NEAR_S else None
-
-    def _first_is_old(self, now: float) -> bool:
-        """Whether what follows the first group alone covers the seconds that are to be kept."""
-        return len(self._groups) > 1 and self._groups[1].packets[0].at <= now - self._max_s
+PICTURES_S = 20.0
+"""How far back a picture can be asked for."""
 
 
 class RecordStream:
-    """Keeps the last seconds of a camera's `record` stream for as long as its worker runs. It decodes nothing."""
+    """Keeps the last seconds of a camera's `record` stream for as long as its worker runs.
+
+    It decodes nothing, but what is not compressed, and so is kept as JPEGs.
+    """
 
     def __init__(
         self,
@@ -114,10 +41,14 @@ class RecordStream:
         config: Camera,
         on_status: Callable[[CameraStatus], None] | None = None,
         ring: Ring | None = None,
+        *,
+        sound: bool = False,
     ) -> None:
         self._config = config
+        self._sound = sound
         self._reopening = Reopening(f"camera {name}, record", config, on_status)
-        self.ring = ring or Ring()
+        self.ring = ring or Ring(PICTURES_S)
+        self._tap = Tap(self.ring, config.rotate)
 
     @property
     def status(self) -> CameraStatus:
@@ -131,17 +62,17 @@ class RecordStream:
 
         Takes as long as decoding the group of packets up to that moment.
         """
-        group = self.ring.until(at)
-        frame = nearest(group) if group else None
-        return DecodedPicture(frame, self._config.rotate) if frame else None
+        packets = self.ring.until(at)
+        frame = last_of(packets) if packets else None
+        return DecodedPicture(frame, upright(packets[0].coding.rotate), self._config.mask) if frame else None
 
     def _attempt(self, alive: Alive) -> None:
         config = record_config(self._config)
-        source = find(config)
+        source = find(config, sound=self._sound)
         if source.kind == "pictures":
             raise Unavailable(f"{source.shown}: a record stream cannot be a folder; give a video stream or a file")
         while alive():
-            with open_packets(source, config, alive) as packets:
+            with open_packets(source, config, alive, sound=self._sound) as packets:
                 self._keep(packets, alive)
             if source.live and alive():
                 raise Unavailable(f"{source.shown}: {packets.end()}")
@@ -149,20 +80,58 @@ class RecordStream:
                 return
 
     def _keep(self, packets: Packets, alive: Alive) -> None:
-        self.ring.cut()
-        decoder = decoder_for(packets)
-        timeline = Timeline(packets.interval_s)
-        pace = Pace(time.monotonic(), time.time(), real_time=True)
-        for packet in packets:
+        self._tap.session(packets)
+        moment = came if packets.source.live else paced
+        for packet, at in moment(packets, alive):
             if not alive():
                 return
-            if not packet.size:
-                continue
-            if not packets.source.live:
-                pace.reach(timeline.at(seconds(packet)), alive)
             if not self.status.online:
                 self._reopening.online(turned(packets.size, self._config.rotate), packets.codec)
-            self.ring.add(packet, time.monotonic(), decoder)
+            if self._tap.keeps_packets:
+                self._tap.packet(packet, at)
+            elif not is_sound(packet):
+                self._compress(packets, packet, at)
+
+    def _compress(self, packets: Packets, packet: av.Packet[Any], at: float) -> None:
+        import av
+
+        try:
+            pictures = packets.stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            return
+        for decoded in pictures:
+            self._tap.picture(DecodedPicture(decoded, self._config.rotate, self._config.mask), at)
+
+
+def came(packets: Packets, _alive: Alive) -> Iterator[tuple[av.Packet[Any], float]]:
+    """Packets of a live stream as they come, and when they were taken."""
+    arrivals = Arrivals(packets.has_clock)
+    for packet in packets:
+        if packet.size:
+            yield packet, arrivals.of(packet)
+
+
+def paced(packets: Packets, alive: Alive) -> Iterator[tuple[av.Packet[Any], float]]:
+    """Packets of a file, each when it is time to decode it, and when it is shown.
+
+    The first picture is shown at once, as in a stream that is decoded, although its timestamps may say that decoding
+    begins before that.
+    """
+    timeline = Timeline(packets.interval_s)
+    pace = Pace(time.monotonic(), time.time(), real_time=True)
+    ahead_s = offset_s = None
+    at = 0.0
+    for packet in packets:
+        if not packet.size:
+            continue
+        own_s = shown_s(packet)
+        if not is_sound(packet):
+            decoded_s = seconds(packet, packet.dts)
+            at, _ = pace.reach(timeline.at(decoded_s), alive)
+            if decoded_s is not None and own_s is not None:
+                ahead_s = own_s - decoded_s if ahead_s is None else ahead_s
+                offset_s = at - decoded_s - ahead_s
+        yield packet, at if own_s is None or offset_s is None else own_s + offset_s
 
 
 def record_config(config: Camera) -> Camera:
@@ -171,44 +140,42 @@ def record_config(config: Camera) -> Camera:
     return config.model_copy(update=own)
 
 
-def seconds(packet: Packet[VideoStream]) -> float | None:
-    return float(packet.dts * packet.time_base) if packet.dts is not None and packet.time_base else None
-
-
-def decoder_for(packets: Packets) -> Callable[[], VideoCodecContext]:
-    """A maker of decoders for a stream, which needs the stream no more."""
+def decoder_of(coding: Coding) -> VideoCodecContext:
+    """A new decoder for packets of this coding."""
     import av
 
-    stream = packets.stream.codec_context
-    codec, extradata, size = stream.name, stream.extradata, (stream.width, stream.height)
-    pixel_format = stream.pix_fmt
-
-    def decoder() -> VideoCodecContext:
-        context = av.CodecContext.create(codec, "r")
-        assert isinstance(context, av.VideoCodecContext)
-        context.extradata = extradata
-        context.width, context.height = size
-        context.pix_fmt = pixel_format
-        context.options = {"max_pixels": str(MAX_PIXELS)}
-        return context
-
-    return decoder
+    context = av.CodecContext.create(coding.codec, "r")
+    assert isinstance(context, av.VideoCodecContext)
+    context.extradata = coding.extradata or None
+    context.width, context.height = coding.size
+    if coding.pixel_format:
+        context.pix_fmt = coding.pixel_format
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    return context
 
 
-def nearest(group: Group) -> VideoFrame | None:
-    """The picture of the group's last packet; the last one that there is where timestamps do not tell."""
+def last_of(packets: Sequence[Packet]) -> VideoFrame | None:
+    """The picture of the last packet, or the last one that there is."""
     import av
 
-    decoder = group.decoder()
-    wanted = group.packets[-1].packet.pts
+    decoder = decoder_of(packets[0].coding)
     last = None
-    for packet in [*[timed.packet for timed in group.packets], None]:
+    for packet in [*[numbered(packet, n) for n, packet in enumerate(packets)], None]:
         try:
             frames = decoder.decode(packet)
         except av.FFmpegError:
             continue
         for frame in frames:
             last = frame
-            if wanted is not None and frame.pts == wanted:
+            if frame.pts == len(packets) - 1:
                 return frame
     return last
+
+
+def numbered(packet: Packet, n: int) -> av.Packet[Any]:
+    """A packet for a decoder, which gives the number back with its picture."""
+    import av
+
+    made = av.Packet(packet.data)
+    made.pts = n
+    return made

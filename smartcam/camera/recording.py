@@ -11,7 +11,7 @@ from smartcam.camera.session import open_session
 from smartcam.camera.still import read_picture
 from smartcam.config.sections import Camera
 from smartcam.config.streams import form_of
-from smartcam.data import Frame
+from smartcam.data import Frame, Point
 from smartcam.errors import SmartcamError, Unavailable
 
 __all__ = ["read_picture", "recording"]
@@ -22,7 +22,9 @@ MISSING_S = 0.5
 """How much earlier than it says a recording may end without a word."""
 
 
-def recording(path: Path, camera: str, wall_start: float, rotate: Degrees = 0) -> Iterator[Frame]:
+def recording(
+    path: Path, camera: str, wall_start: float, rotate: Degrees = 0, mask: tuple[tuple[Point, ...], ...] = ()
+) -> Iterator[Frame]:
     """Every frame of a file, or of a folder of pictures (one a second), as fast as they are taken.
 
     `at` comes from the timestamps and starts at 0.0; `wall` is `wall_start` + `at`. Raises SmartcamError when the
@@ -30,7 +32,7 @@ def recording(path: Path, camera: str, wall_start: float, rotate: Degrees = 0) -
     """
     if form_of(str(path)) != "file":
         raise SmartcamError(f"{path}: not a recording; give a video file, a picture or a folder of pictures")
-    config = Camera(source=str(path), rotate=rotate, pace="fast", repeat=False)
+    config = Camera(source=str(path), rotate=rotate, mask=mask, pace="fast", repeat=False)
     frame = None
     try:
         with open_session(config, camera, lambda: True, start=(0.0, wall_start)) as session:

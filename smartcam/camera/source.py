@@ -53,22 +53,25 @@ class Source:
         return self.kind in ("network", "device", "command")
 
 
-def find(config: Camera) -> Source:
-    """The source that is meant. Raises Unavailable when it is not there."""
+def find(config: Camera, *, sound: bool = False) -> Source:
+    """The source that is meant, which is asked for its `sound` too if that is wanted.
+
+    Raises Unavailable when it is not there.
+    """
     try:
-        return looked_up(config)
+        return looked_up(config, sound)
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         raise Unavailable(f"{masked(config.source)}: {why}; correct the path, or its rights") from None
 
 
-def looked_up(config: Camera) -> Source:
+def looked_up(config: Camera, sound: bool) -> Source:
     """What the text of a `source` means on this machine. Raises Unavailable or BadConfig with the remedy."""
     match form_of(config.source):
         case "command":
             return command(config)
         case "network":
-            return network(config)
+            return network(config, sound)
         case "device":
             return device(config)
     return on_disk(home(config.source))
@@ -94,12 +97,12 @@ def on_disk(path: Path) -> Source:
     return Source("file", str(path), place=f"file:{path}")
 
 
-def network(config: Camera) -> Source:
+def network(config: Camera, sound: bool) -> Source:
     # The socket's own time-out stands behind PyAV's, which bound the whole of a step: it must not come first.
     patience_s = max(config.open_timeout, config.read_timeout)
     options = [("timeout", str(int(patience_s * 1e6)))]
     if url_of(config.source).scheme in ("rtsp", "rtsps"):
-        options += [("rtsp_transport", "tcp"), ("allowed_media_types", "video")]
+        options += [("rtsp_transport", "tcp"), ("allowed_media_types", "video+audio" if sound else "video")]
     return Source("network", masked(config.source), place=with_credentials(config), options=tuple(options))
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from smartcam.camera.packets import open_packets
 from smartcam.camera.picture import DecodedPicture, Degrees
 from smartcam.camera.source import Source
+from smartcam.config.grammar import Polygon
 from smartcam.config.sections import Camera
 from smartcam.errors import SmartcamError
 
 
-def read_picture(path: Path, rotate: Degrees = 0) -> DecodedPicture:
-    """The picture in a file, turned as its EXIF orientation and then `rotate` say.
+def read_picture(path: Path, rotate: Degrees = 0, mask: Sequence[Polygon] = ()) -> DecodedPicture:
+    """The picture in a file, turned as its EXIF orientation and then `rotate` say, and masked.
 
     Raises SmartcamError when it cannot be read, or is larger than MAX_PIXELS: that is known before it is decoded.
     """
@@ -28,7 +30,7 @@ def read_picture(path: Path, rotate: Degrees = 0) -> DecodedPicture:
         raise SmartcamError(
             f"{path}: not a picture that can be read (BMP, JPEG or PNG of at most 64 megapixels)"
         ) from None
-    return DecodedPicture(frame, upright(-frame.rotation + rotate))
+    return DecodedPicture(frame, upright(-frame.rotation + rotate), mask)
 
 
 def upright(degrees: int) -> Degrees:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from smartcam.camera.reopen import CameraStatus, Reopening
+from smartcam.camera.ring import Ring
 from smartcam.camera.session import open_session
+from smartcam.camera.tap import Tap
 from smartcam.config.sections import Camera
 from smartcam.data import Frame
 from smartcam.workers import Alive
@@ -22,6 +24,7 @@ class CameraStream:
 
     `on_frame`, `on_status` (when anything but the rate changed) and `on_tick` (`at` and `wall`, about once a second
     while offline) are called by the worker's thread. `run` returns when a recording that does not repeat is over.
+    What comes compressed is kept in `ring`, with the camera's sound if that is wanted, for the seconds that it wants.
     """
 
     def __init__(
@@ -31,11 +34,16 @@ class CameraStream:
         on_frame: Callable[[Frame], None],
         on_status: Callable[[CameraStatus], None],
         on_tick: Callable[[float, float], None] | None = None,
+        *,
+        sound: bool = False,
     ) -> None:
+        self.ring = Ring()
         self._name = name
         self._config = config
         self._on_frame = on_frame
         self._on_tick = on_tick
+        self._sound = sound
+        self._tap = Tap(self.ring, config.rotate)
         self._seq = itertools.count()
         self._rate = Rate()
         self._last_at = 0.0
@@ -53,7 +61,9 @@ class CameraStream:
     def _attempt(self, alive: Alive) -> None:
         self._rate = Rate()
         start = self._now()
-        with open_session(self._config, self._name, alive, seq=self._seq, start=start) as session:
+        with open_session(
+            self._config, self._name, alive, seq=self._seq, start=start, tap=self._tap, sound=self._sound
+        ) as session:
             for n, frame in enumerate(session):
                 if n == 0:
                     self._reopening.online(frame.picture.size, session.codec)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +21,9 @@ from smartcam.workers import Alive, LatestFrames, Waiting
 
 AGAIN_WHILE_UNSURE_S = 0.2
 """How soon a thing that is not yet known to be real is looked at again, also when nothing moves."""
+
+GLANCE_S = 0.5
+"""How long one who asks for a glance waits for a moment without frames; then it is taken between two of them."""
 
 BLIND_S = 60.0
 """A camera that was away for longer begins with no tracks: what stood there may be another thing now."""
@@ -48,8 +53,18 @@ class _Pending:
 
     frame: Frame
     gaze: Gaze
+    moved: bool
     looking: bool = False
     """Whether the detector has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """A picture that somebody else wants looked at."""
+
+    frame: Frame
+    asked_at: float = field(default_factory=time.monotonic)
+    seen: Future[Detections | None] = field(default_factory=Future)
 
 
 class Eye:
@@ -83,6 +98,7 @@ class Eye:
         self._gazes = {} if gazes is None else gazes
         self._hands_over = False
         self._spared = False
+        self._glances: deque[_Glance] = deque()
         self.looks = 0
         """Inferences so far."""
 
@@ -95,17 +111,45 @@ class Eye:
         """At its end, leave what still waits to the eye that comes after it."""
         self._hands_over = True
 
+    def glance(self, frame: Frame, timeout_s: float = 5.0) -> Detections | None:
+        """What is in a picture that is no part of the story: no scene and no track come of it.
+
+        Of any other thread, which waits meanwhile. None when the eye does not come to it in time: frames go first.
+        """
+        asked = _Glance(frame)
+        self._glances.append(asked)
+        try:
+            return asked.seen.result(timeout_s)
+        except (TimeoutError, CancelledError):
+            asked.seen.cancel()
+            return None
+
     def run(self, waiting: LatestFrames, alive: Alive) -> None:
         """The worker's loop: takes what waits, and drains it at the end."""
         self._begin_afresh()
         while alive() or (waiting and not self._hands_over):
             self.detector.ready()
             self._cascade.keep_ready()
-            if work := waiting.take(timeout_s=0.0 if self._pending else 0.5):
+            if work := waiting.take(timeout_s=0.0 if self._pending or self._glances else 0.5):
                 self.take(work)
             else:
                 self.flush()
+            if self._glances and (not work or time.monotonic() - self._glances[0].asked_at > GLANCE_S):
+                self._take_a_glance(self._glances.popleft())
         self.flush()
+        while self._glances:
+            self._glances.popleft().seen.cancel()
+
+    def _take_a_glance(self, asked: _Glance) -> None:
+        if not asked.seen.set_running_or_notify_cancel():
+            return
+        self.flush()
+        seen = None
+        with suppress(AcceleratorLost):
+            if self.detector.ready():
+                self.detector.submit(asked.frame)
+                seen = self.detector.collect()
+        asked.seen.set_result(seen)
 
     def take(self, work: Waiting) -> None:
         """Begin with a frame; finish older ones until at most one is still in flight."""
@@ -115,7 +159,7 @@ class Eye:
         if (section := self._cameras.get(work.frame.camera)) is None:
             return
         gaze = self._gazes.setdefault(work.frame.camera, Gaze())
-        taken = _Pending(work.frame, gaze)
+        taken = _Pending(work.frame, gaze, bool(work.motion))
         self._pending.append(taken)
         if gaze.wants(work, section.look_again) and not self._spares():
             self._begin(taken)
@@ -158,8 +202,9 @@ class Eye:
         tracker = self._pending[0].gaze.tracker
         tracks = tracker.update(frame.at, detections) if looking else tracker.carried(frame.at)
         tracks = self._cascade.name(frame, tracks)
+        moved = self._pending[0].moved
         self._pending.popleft()
-        self._emit(Scene(frame.camera, frame.at, frame.wall, tracks, looking, frame, detections))
+        self._emit(Scene(frame.camera, frame.at, frame.wall, tracks, looking, frame, detections, moved=moved))
 
     def _lost(self, reason: str) -> None:
         """The accelerator is gone and took its frames along."""

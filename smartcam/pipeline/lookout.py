@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from smartcam import config
-from smartcam.camera.record import RecordStream
+from smartcam.camera.record import PICTURES_S, RecordStream
+from smartcam.camera.ring import Ring
 from smartcam.camera.stream import CameraStatus, CameraStream
 from smartcam.data import Frame, Motion, Picture
 from smartcam.detect.motion import MotionGate
@@ -16,7 +17,8 @@ from smartcam.workers import LatestFrames, Worker
 class Lookout:
     """Hands a camera's frames, with what moved in them, to `waiting`.
 
-    `on_status` and `on_tick` are called with the camera's name, by its thread.
+    `on_status` and `on_tick` are called with the camera's name, by its thread. With `sound`, the packets of its clips
+    are heard too, where the camera has a microphone.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class Lookout:
         *,
         on_status: Callable[[str, CameraStatus], None],
         on_tick: Callable[[str, float, float], None],
+        sound: bool = False,
     ) -> None:
         self.name = name
         self.frames = 0
@@ -34,8 +37,15 @@ class Lookout:
         self._section = section
         self._waiting = waiting
         self._gate = MotionGate()
-        self._stream = CameraStream(name, section, self._on_frame, partial(on_status, name), partial(on_tick, name))
-        self._record = RecordStream(name, section) if section.record else None
+        self._record = RecordStream(name, section, sound=sound) if section.record else None
+        self._stream = CameraStream(
+            name,
+            section,
+            self._on_frame,
+            partial(on_status, name),
+            partial(on_tick, name),
+            sound=sound and not self._record,
+        )
 
     @property
     def status(self) -> CameraStatus:
@@ -45,6 +55,15 @@ class Lookout:
     def record_status(self) -> CameraStatus | None:
         """How the record stream is; None where there is none."""
         return self._record.status if self._record else None
+
+    @property
+    def ring(self) -> Ring:
+        """The last seconds, compressed: of the record stream where there is one, or else of the stream itself."""
+        return self._record.ring if self._record else self._stream.ring
+
+    def keep(self, seconds: float) -> None:
+        """Keep so many seconds of packets for clips, from now on; pictures have their own from a record stream."""
+        self.ring.max_s = max(seconds, PICTURES_S) if self._record else seconds
 
     @property
     def dropped(self) -> int:

@@ -22,7 +22,7 @@ def always() -> bool:
 def pid_of(child: Child) -> int:
     """Which the command itself tells."""
     child.expect(5)
-    return int(child.read(100))
+    return int(child.read(100).split()[0])
 
 
 def soon(reached: Callable[[], bool]) -> bool:

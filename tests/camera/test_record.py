@@ -1,16 +1,16 @@
-import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import av
+import numpy as np
 import pytest
 
-from smartcam.camera.record import RecordStream, Ring
+from smartcam.camera.record import RecordStream
 from smartcam.config.sections import Camera
 from smartcam.workers import Worker
-from tests.clips import bar_at, clip, drawing
+from tests.camera.tapped import decoded
+from tests.clips import bar_at, clip
 from tests.servers import rtsp_server
 
 
@@ -28,21 +28,6 @@ def wait_until_full(stream: RecordStream, seconds: float) -> None:
     while stream.ring.span_s < seconds:
         assert time.monotonic() < deadline, stream.status
         time.sleep(0.02)
-
-
-def made_packets(frames: int, seconds_apart: float = 0.04) -> list[tuple["av.Packet[av.VideoStream]", float]]:
-    """Packets of a clip with a key frame every ten, and when they came."""
-    with av.open(io.BytesIO(), "w", format="matroska") as container:
-        stream = container.add_stream("libx264", rate=25, options={"g": "10", "bf": "0"})
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        images = [av.VideoFrame.from_ndarray(drawing(n), "rgb24") for n in range(frames)]
-        packets = [packet for image in [*images, None] for packet in stream.encode(image)]
-    return [(packet, n * seconds_apart) for n, packet in enumerate(packets)]
-
-
-def no_decoder() -> av.VideoCodecContext:
-    raise AssertionError("nothing is decoded here")
 
 
 @pytest.mark.parametrize("bframes", ["0", "2"])
@@ -104,57 +89,32 @@ def test_a_folder_is_no_record_stream(tmp_path: Path) -> None:
         assert stream.picture_at(time.monotonic()) is None
 
 
-def test_a_ring_begins_with_a_key_frame() -> None:
-    ring = Ring()
-    for packet, at in made_packets(25)[5:]:
-        ring.add(packet, at, no_decoder)
+def test_the_picture_of_a_masked_camera_is_masked(tmp_path: Path) -> None:
+    """Turned first: the mask is drawn on the upright picture."""
+    left_half = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]
+    with recorded(clip(tmp_path / "a.mp4", 30), rotate=90, mask=[left_half]) as stream:
+        wait_until_full(stream, 0.3)
+        picture = stream.picture_at(time.monotonic())
 
-    assert ring.span_s == pytest.approx(0.04 * 14)
-
-
-def test_a_ring_keeps_the_seconds_that_it_promises_and_little_more() -> None:
-    ring = Ring(max_s=1.0)
-    for packet, at in made_packets(100):
-        ring.add(packet, at, no_decoder)
-
-    assert 1.0 <= ring.span_s < 1.0 + 0.04 * 10
+    assert picture is not None
+    assert picture.size == (120, 160)
+    assert len(np.unique(picture.luma[:, :58])) == 1
+    assert len(np.unique(picture.luma[:, 62:])) > 20
 
 
-def test_a_ring_never_holds_more_bytes_than_it_may() -> None:
-    packets = made_packets(60)
-    limit = sum(packet.size for packet, _ in packets) // 3
-    ring = Ring(max_bytes=limit)
-    for packet, at in packets:
-        ring.add(packet, at, no_decoder)
-        assert ring.size_bytes <= limit
+def test_a_record_stream_that_is_not_compressed_is_kept_as_jpegs(tmp_path: Path) -> None:
+    """Raw pictures would fill the ring within a second; these are upright and masked already."""
+    path = clip(tmp_path / "raw.avi", 30, codec="rawvideo", size=(320, 240))
+    top = [[0, 0], [1, 0], [1, 0.5], [0, 0.5]]
+    with recorded(path, rotate=180, mask=[top]) as stream:
+        wait_until_full(stream, 0.8)
+        picture = stream.picture_at(time.monotonic())
+        kept = stream.ring.since(0)
 
-    assert ring.size_bytes > 0
-
-
-def test_a_group_that_alone_is_too_large_is_let_go() -> None:
-    """Until the next key frame there is nothing that could be decoded."""
-    packets = made_packets(20)
-    ring = Ring(max_bytes=packets[0][0].size)
-    for packet, at in packets[:5]:
-        ring.add(packet, at, no_decoder)
-
-    assert ring.size_bytes == 0
-    assert ring.until(0.0) is None
-
-
-def test_what_comes_after_a_cut_begins_at_a_key_frame() -> None:
-    """After a reconnection what is here stays usable, and packets that need an unseen key frame are dropped."""
-    packets = made_packets(30)
-    ring = Ring()
-    for packet, at in packets[:8]:
-        ring.add(packet, at, no_decoder)
-    ring.cut()
-    for packet, at in packets[13:22]:
-        ring.add(packet, at, no_decoder)
-
-    before, after = ring.until(0.04 * 12), ring.until(0.04 * 21)
-
-    assert before is not None
-    assert after is not None
-    assert [timed.packet for timed in before.packets] == [packet for packet, _ in packets[:8]]
-    assert [timed.packet for timed in after.packets] == [packet for packet, _ in packets[20:22]]
+    assert picture is not None
+    assert picture.size == (320, 240)
+    assert np.ptp(picture.luma[:118]) <= 2
+    assert len(np.unique(picture.luma[122:])) > 20
+    assert {packet.coding.codec for packet in kept} == {"mjpeg"}
+    assert all(np.ptp(luma[:118].astype(int)) <= 2 for _, luma in decoded(kept)), "masked in memory already"
+    assert (len(kept) - 1) / (kept[-1].at - kept[0].at) < 16.5

@@ -178,6 +178,23 @@ def test_a_rotated_camera_gives_upright_frames(tmp_path: Path) -> None:
     assert frames(camera(path, rotate=90))[0].picture.size == (120, 160)
 
 
+@pytest.mark.parametrize("form", ["file", "command", "folder"])
+def test_a_masked_camera_gives_masked_frames(form: str, tmp_path: Path) -> None:
+    """Whatever it is: nobody looks at what is under the mask, which is drawn on the upright picture."""
+    left_half = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]
+    path = picture(tmp_path / "a.png").parent if form == "folder" else clip(tmp_path / "a.ts", 3)
+    config = camera(f"exec:cat {path}" if form == "command" else path, rotate=90, mask=[left_half])
+
+    seen = live_frames(config)[0] if form == "command" else frames(config)
+
+    assert seen
+    for frame in seen:
+        assert frame.picture.size == (120, 160)
+        assert len(np.unique(frame.picture.luma[:, :58])) == 1
+        assert np.ptp(frame.picture.rgb()[:, :58].astype(int)) <= 2
+        assert len(np.unique(frame.picture.luma[:, 62:])) > 20
+
+
 @pytest.mark.parametrize("content", [b"", b"this is no video\n" * 500])
 def test_a_foreign_file_is_refused_in_one_sentence(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"

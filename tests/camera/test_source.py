@@ -21,6 +21,14 @@ def test_credentials_are_merged_into_the_url_that_is_opened_only(tmp_path: Path)
     assert ("rtsp_transport", "tcp") in source.options
 
 
+@pytest.mark.parametrize(("sound", "asked"), [(False, "video"), (True, "video+audio")])
+def test_an_rtsp_camera_is_asked_for_what_is_wanted_and_no_more(sound: bool, asked: str) -> None:
+    """It then sends no sound, which would cost the link, and which nobody agreed to."""
+    source = find(Camera(source="rtsp://cam.lan/stream"), sound=sound)
+
+    assert ("allowed_media_types", asked) in source.options
+
+
 def test_the_url_may_name_the_user_and_the_file_hold_the_password(tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("new")

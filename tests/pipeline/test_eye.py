@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
@@ -18,7 +21,7 @@ from smartcam.detect.accelerator import AcceleratorLost, AcceleratorState
 from smartcam.detect.detector import Detector
 from smartcam.errors import Unavailable
 from smartcam.pipeline.eye import Eye
-from smartcam.workers import LatestFrames, Waiting
+from smartcam.workers import Alive, LatestFrames, Waiting, Worker
 from tests.evidence.pictures import flat
 
 FPS = 5
@@ -289,3 +292,44 @@ def run_again(eye: Eye) -> None:
         except Broken:
             continue
         return
+
+
+@contextmanager
+def running(watched: Watched, waiting: LatestFrames) -> Iterator[None]:
+    with Worker("eye", partial(watched.eye.run, waiting)):
+        yield
+
+
+def test_a_glance_tells_what_is_there_and_is_no_part_of_the_story() -> None:
+    watched = Watched(sees=[7])
+    with running(watched, LatestFrames()):
+        glanced = watched.eye.glance(frames(8)[7])
+    assert glanced is not None
+    assert [label for label, _, _ in glanced] == ["person"]
+    assert not watched.scenes
+    assert watched.eye.looks == 0
+
+
+def test_frames_go_before_glances_but_not_for_ever() -> None:
+    watched, waiting, stop = Watched(sees=[999]), LatestFrames(), Event()
+    glancing = Frame("front", 999, 0.0, 1e9, PICTURE)
+
+    def film(alive: Alive) -> None:
+        for frame in frames(100_000):
+            if stop.is_set() or not alive():
+                return
+            waiting.put(frame, Motion.everywhere(), keep_all=True, alive=alive)
+
+    with running(watched, waiting), Worker("film", film):
+        glanced = watched.eye.glance(glancing)
+        stop.set()
+    assert glanced is not None
+    assert len(glanced) == 1
+    assert watched.scenes, "the frames went on"
+
+
+def test_nobody_waits_for_a_glance_of_an_eye_that_is_blind_or_ends() -> None:
+    blind = Watched({0: "away"})
+    with running(blind, LatestFrames()):
+        assert blind.eye.glance(frames(1)[0], timeout_s=5.0) is None
+    assert Watched().eye.glance(frames(1)[0], timeout_s=0.1) is None

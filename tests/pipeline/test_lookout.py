@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -102,3 +103,41 @@ def test_the_larger_stream_gives_the_same_moment(tmp_path: Path) -> None:
 
 def test_without_a_larger_stream_there_is_no_larger_picture(tmp_path: Path) -> None:
     assert World(recording(tmp_path)).lookout.large(0.0) is None
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_seconds_that_are_kept_may_change_while_it_runs(tmp_path: Path) -> None:
+    """Rules are edited, and no camera is opened anew for that."""
+    world = World(recording(tmp_path, pace="real-time"))
+    ring = world.lookout.ring
+    with ExitStack() as stack:
+        for worker in world.lookout.workers():
+            stack.enter_context(worker)
+        until(lambda: world.lookout.frames > 5)
+        assert ring.since(0) == [], "none is kept unless it is asked for"
+
+        world.lookout.keep(5.0)
+        until(lambda: ring.span_s > 0.3)
+
+        world.lookout.keep(0.0)
+        assert ring.since(0) == []
+
+
+def test_clips_come_from_the_larger_stream_which_always_has_its_pictures(tmp_path: Path) -> None:
+    record = str(clip(tmp_path / "large.mp4", FRAMES, size=LARGE))
+    lookout = World(recording(tmp_path, pace="real-time", record=record)).lookout
+    with ExitStack() as stack:
+        for worker in lookout.workers():
+            stack.enter_context(worker)
+        until(lambda: lookout.ring.span_s > 0.2)
+
+    assert {packet.coding.size for packet in lookout.ring.since(0)} == {LARGE}
+    for asked_s, kept_s in ((5.0, 20.0), (60.0, 60.0), (0.0, 20.0)):
+        lookout.keep(asked_s)
+        assert lookout.ring.max_s == kept_s
