@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -27,6 +28,10 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             os.fsync(file.fileno())
         part.replace(path)
         os.fsync(folder)
+    except OSError:
+        with suppress(OSError):  # Half a file must not take the room that is missing.
+            part.unlink()
+        raise
     finally:
         os.close(folder)
 
@@ -45,3 +50,19 @@ def make_durably(folder: Path) -> None:
         os.fsync(parent)
     finally:
         os.close(parent)
+
+
+def finish_durably(part: Path, file: Path) -> None:
+    """Give a file that was written under another name in the same folder its own: once this returns, both it and its
+    name are on the disk. Raises OSError."""
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        written = os.open(part, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fsync(written)
+        finally:
+            os.close(written)
+        part.replace(file)
+        os.fsync(folder)
+    finally:
+        os.close(folder)

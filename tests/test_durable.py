@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from smartcam.durable import write_durably
+from smartcam.durable import finish_durably, write_durably
 
 
 def test_the_new_takes_the_place_of_the_old_and_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -32,6 +32,7 @@ def test_until_it_is_on_the_disk_the_old_one_stays(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="No space left"):
         write_durably(file, b"new")
     assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
@@ -48,3 +49,14 @@ def test_what_root_writes_belongs_to_the_owner_of_the_folder(tmp_path: Path) -> 
     os.chown(tmp_path, 12345, 12345)
     write_durably(tmp_path / "state", b"new")
     assert (tmp_path / "state").stat().st_uid == 12345
+
+
+def test_a_file_gets_its_name_once_it_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First the file, then the name, then the folder that holds the name."""
+    part, file = tmp_path / "clip.mp4.part", tmp_path / "clip.mp4"
+    part.write_bytes(b"whole")
+    steps: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda opened: steps.append(str(Path(f"/proc/self/fd/{opened}").readlink())))
+    finish_durably(part, file)
+    assert steps == [str(part), str(tmp_path)]
+    assert (part.exists(), file.read_bytes()) == (False, b"whole")

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from smartcam.data import Kind, Message
-from smartcam.owed import KINDS, Backlog, Entry, Firing, Ledger, Row, chain
+from smartcam.data import Exhibit, Kind, Message
+from smartcam.owed import KINDS, PART_BYTES, WHOLE_BYTES, Backlog, Entry, Firing, Ledger, Row, chain
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +17,15 @@ class MemoryOutbox:
     """An `Outbox` that lives as long as the process. What the broker does not take is given up."""
 
     def __init__(self, max_bytes: int) -> None:
+        self.whole_bytes = WHOLE_BYTES
+        self.part_bytes = PART_BYTES
         self._lock = threading.Lock()
         self._last_id = 0
         self._ledger = Ledger(max_bytes)
         self._messages: dict[int, Message] = {}
         self._told: set[tuple[Kind, str]] = set()
         self._listeners: list[Callable[[], None]] = []
+        self._notes: dict[str, str] = {}
 
     @property
     def max_bytes(self) -> int:
@@ -32,8 +35,12 @@ class MemoryOutbox:
     def max_bytes(self, value: int) -> None:
         self._ledger.max_bytes = value
 
-    def put(self, message: Message, _firing: Firing | None = None) -> bool:
+    def put(self, message: Message, _firing: Firing | None = None, _exhibit: Exhibit | None = None) -> bool:
+        """Of a file nothing can be sent: there is no disk."""
         with self._lock:
+            if message.file:
+                self._ledger.dropped[message.kind] += 1
+                return False
             entry = Entry.of(self._last_id + 1, message)
             dropped = self._ledger.reserve(entry)
             if dropped is None:
@@ -46,6 +53,18 @@ class MemoryOutbox:
         for wake in tuple(self._listeners):
             wake()
         return True
+
+    def keep(self, _exhibit: Exhibit, _data: bytes = b"") -> bool:
+        return False
+
+    def exhibits(self, _event: str) -> list[Exhibit]:
+        return []
+
+    def note(self, name: str, text: str, *, soon: bool = False) -> None:  # noqa: ARG002 - memory is always at once
+        self._notes[name] = text
+
+    def noted(self, name: str) -> str:
+        return self._notes.get(name, "")
 
     def take(self, kinds: Collection[Kind]) -> Row | None:
         with self._lock:
@@ -93,7 +112,8 @@ class MemoryOutbox:
     def backlog(self) -> Backlog:
         with self._lock:
             ledger = self._ledger
-            return Backlog(ledger.depth(), ledger.bytes, dict(ledger.dropped), dict(ledger.failed))
+            dropped, failed = dict(ledger.dropped), dict(ledger.failed)
+            return Backlog(ledger.depth(), ledger.bytes, dropped, failed, ledger.waiting, ledger.refused)
 
     def _forget(self, row_ids: Collection[int]) -> None:
         for row_id in row_ids:

@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from smartcam.mqtt.payloads import HealthPayload
+from smartcam.mqtt.health import HealthPayload
 
 EVERY_S = 15 * 60.0
 
 RELEASED = 1_764_547_200.0
 """2025-12-01: a clock before this version was written has not been set since power came on."""
+PATIENCE_S = 10 * 60.0
+"""After the boot: a time server that has not answered by then may be out of reach for good, and a clock that somebody
+has set by hand must do."""
+TIME_ERROR = 5
+"""What adjtimex(2) returns while nothing keeps the clock right."""
+TIMEX_BYTES = 512
+"""More than any struct timex has."""
 
 
 def clock_ok(wall: float | None = None) -> bool:
-    """Whether the wall clock can be right, now or when it showed `wall`: a board without a battery begins in 1970."""
-    return (time.time() if wall is None else wall) > RELEASED
+    """Whether the wall clock can be right, now or when it showed `wall`.
+
+    A board without a battery begins in 1970, or where it was switched off: in the latter case only the time service
+    knows that it is still waiting for an answer. Where there is none, or a battery, the clock is taken as it is.
+    """
+    return (time.time() if wall is None else wall) > RELEASED and not waits_for_time()
+
+
+def waits_for_time(boot_s: float | None = None, root: Path = Path("/")) -> bool:
+    """Whether a time service is at work and has had no answer yet, so soon after the boot, on a board without a
+    battery for its clock."""
+    boot_s = time.clock_gettime(time.CLOCK_BOOTTIME) if boot_s is None else boot_s
+    if boot_s > PATIENCE_S:
+        return False
+    if not any((root / "run" / name).is_dir() for name in ("systemd/timesync", "chrony")):
+        return False
+    return not _has_battery(root) and not (root / "run/systemd/timesync/synchronized").exists() and not _is_kept_right()
+
+
+def _has_battery(root: Path) -> bool:
+    """Whether the kernel took the time from a clock that goes on without power."""
+    return any(file.read_text().strip() == "1" for file in root.glob("sys/class/rtc/rtc*/hctosys"))
+
+
+def _is_kept_right() -> bool:
+    """By a time server, as the kernel knows it."""
+    adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
+    # All zero: it asks, and changes nothing.
+    return adjtimex is not None and 0 <= adjtimex(ctypes.create_string_buffer(TIMEX_BYTES)) < TIME_ERROR
 
 
 def temperature_c(sysfs: Path = Path("/sys")) -> float | None:

@@ -4,90 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from smartcam.config.sources import Sources
 from smartcam.durable import write_durably
+from smartcam.owed import Outbox
 from smartcam.rules.memory import Memory, restored
-from smartcam.workers import Alive
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 10.0
-"""What could not be written is tried again after so long: a full disk may have room by then."""
+NAME = "memory"
+"""Of the rules' memory among the store's notes."""
 
 
 class Keeper:
-    """Writes the rules' memory, in a thread of its own: nobody else ever waits for the disk."""
+    """Keeps the rules' memory in the store, in one transaction with the events that it knows to have been told."""
 
-    NAME = "memory.json"
-
-    def __init__(self, folder: Path) -> None:
-        self.trouble = ""
-        """Why it could not be written: one sentence, or nothing."""
-        self._file = folder / self.NAME
-        self._newest: bytes | None = None
-        self._changed = threading.Condition()
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
 
     def restored(self, at: float, wall: float) -> Memory:
-        """What was kept, on clocks that show `at` and `wall`. A file that is damaged, or not ours, is set aside."""
+        """What was kept, on clocks that show `at` and `wall`. What is damaged, or not ours, is set aside."""
+        text = self._outbox.noted(NAME)
         try:
-            return restored(self._file.read_bytes(), at, wall)
-        except FileNotFoundError:
-            return Memory()
-        except (OSError, ValueError) as error:
-            aside = self._file.with_suffix(".json.damaged")
-            log.warning("%s: %s: set aside as %s; the rules begin anew", self._file, _reason(error), aside.name)
-            with suppress(OSError):
-                self._file.replace(aside)
+            return restored(text.encode(), at, wall) if text else Memory()
+        except ValueError as error:
+            log.warning("what the rules knew cannot be read (%s): set aside; they begin anew", error)
+            self._outbox.note(f"{NAME}-damaged", text)
             return Memory()
 
-    def move_to(self, folder: Path) -> None:
-        """Keep it in another folder from now on."""
-        self._file = folder / self.NAME
-
-    def take(self, data: bytes) -> None:
-        """Write this soon. Of several that wait only the last one counts; never waits itself."""
-        with self._changed:
-            self._newest = data
-            self._changed.notify()
-
-    def run(self, alive: Alive) -> None:
-        """The worker's loop; what waits when it ends is written still."""
-        while alive():
-            if data := self._wait(0.5):
-                self._write(data)
-                self._wait_while_it_fails(data, alive)
-        if data := self._wait(0):
-            self._write(data)
-
-    def _wait(self, timeout_s: float) -> bytes | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._newest, timeout_s)
-            data, self._newest = self._newest, None
-            return data
-
-    def _write(self, data: bytes) -> None:
-        try:
-            write_durably(self._file, data)
-        except OSError as error:
-            told = f"cannot write {self._file} ({error.strerror}): a restart will forget what the rules know"
-            if told != self.trouble:
-                log.warning("%s", told)
-            self.trouble = told
-        else:
-            self.trouble = ""
-
-    def _wait_while_it_fails(self, data: bytes, alive: Alive) -> None:
-        until = time.monotonic() + RETRY_S
-        while self.trouble and alive() and time.monotonic() < until:
-            time.sleep(0.1)
-        if self.trouble:
-            with self._changed:
-                self._newest = self._newest or data
+    def take(self, memory: bytes, /, *, soon: bool) -> None:
+        """Keep this, `soon` or with the next event. Never waits."""
+        self._outbox.note(NAME, memory.decode(), soon=soon)
 
 
 class LastGood:

@@ -2,6 +2,18 @@
 
 from smartcam.store.database import NAME, open_to_change, open_to_read
 from smartcam.store.events import Events
+from smartcam.store.leftovers import Finish, Leftover, Salvage
+from smartcam.store.media import MediaFiles
 from smartcam.store.outbox import DurableOutbox
 
-__all__ = ["NAME", "DurableOutbox", "Events", "open_to_change", "open_to_read"]
+__all__ = [
+    "NAME",
+    "DurableOutbox",
+    "Events",
+    "Finish",
+    "Leftover",
+    "MediaFiles",
+    "Salvage",
+    "open_to_change",
+    "open_to_read",
+]

@@ -11,20 +11,26 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from smartcam.errors import Unavailable
+from smartcam.store.failures import Damaged, damage_told, primary
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NAME = "store.db"
 OURS = 0x736D6361
 """application_id: "smca"."""
 CHECK_S = 5.0
 """How long a start may take to look for damage; what it has not seen by then shows when it is read."""
-WAL_PAGES = 256
+PAGE_BYTES = 2048
+"""An event's message changes eight pages, and each is written twice, however little changes in it: cards wear out."""
+WAL_PAGES = 512
 WAL_BYTES = 2**20
 BUSY_S = 5.0
 """`smartcam events rm` may be at it."""
@@ -43,22 +49,34 @@ MIGRATIONS = (
         id INTEGER PRIMARY KEY,
         follows INTEGER,
         kind TEXT NOT NULL, weight TEXT NOT NULL, topic TEXT NOT NULL, bytes INTEGER NOT NULL,
-        event TEXT NOT NULL, n INTEGER, payload BLOB, file TEXT,
+        event TEXT NOT NULL, rule TEXT NOT NULL, n INTEGER, payload BLOB,
+        file TEXT, file_bytes INTEGER NOT NULL, part_bytes INTEGER, parts_sent INTEGER NOT NULL,
         qos INTEGER NOT NULL, retain INTEGER NOT NULL, expiry_s INTEGER,
         tries INTEGER NOT NULL, refused TEXT
     );
     CREATE INDEX outbox_by_file ON outbox (file) WHERE file IS NOT NULL;
     CREATE INDEX outbox_by_n ON outbox (n) WHERE n IS NOT NULL;
+    CREATE TABLE media (
+        file TEXT PRIMARY KEY,
+        event TEXT NOT NULL, kind TEXT NOT NULL, number INTEGER NOT NULL,
+        camera TEXT NOT NULL, rule TEXT NOT NULL, level TEXT NOT NULL, score REAL NOT NULL,
+        start REAL NOT NULL, end REAL NOT NULL, reasons TEXT NOT NULL,
+        bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
+        kept REAL NOT NULL, clock_ok INTEGER NOT NULL, delivered REAL
+    );
+    CREATE INDEX media_by_event ON media (event);
+    CREATE TABLE sent (
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL, topic TEXT NOT NULL, kind TEXT NOT NULL, bytes INTEGER NOT NULL,
+        event TEXT NOT NULL, rule TEXT NOT NULL
+    );
+    CREATE TABLE note (name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE counted (n INTEGER NOT NULL);
     """,
 )
 """From version 0 up, one each. A payload lies in its row, in a file, or in the event that has the row's n. `counted`
 holds how far the node had counted where the events themselves do not show it any more."""
 VERSION = len(MIGRATIONS)
-
-
-class Damaged(Exception):
-    """The file is no database, or not ours."""
 
 
 class IsNewer(Unavailable):
@@ -94,14 +112,24 @@ def open_store(folder: Path) -> sqlite3.Connection:
     file = folder / NAME
     try:
         return _opened(file)
-    except (Damaged, sqlite3.DatabaseError) as error:
-        if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
-            raise
-        n = _salvaged_n(file)
-        set_aside(folder, str(error))
-        db = _opened(file)
-        remember_n(db, n)
-        return db
+    except Damaged as error:
+        return begin_anew(folder, str(error))
+
+
+def begin_anew(folder: Path, why: str) -> sqlite3.Connection:
+    """A new database instead of the damaged one. What that still tells of pictures and clips is taken over.
+
+    Raises sqlite3.Error, OSError.
+    """
+    file = folder / NAME
+    n, exhibits = _still_told(file, last_n), _still_told(file, _exhibits)
+    there = [row for row in exhibits or () if _is_there(folder, row)]
+    _set_aside(folder, why)
+    db = _opened(file)
+    with _closed_on_failure(db), transaction(db):
+        remember_n(db, n or 0)
+        db.executemany(f"INSERT OR IGNORE INTO media VALUES ({', '.join('?' * 16)})", there)
+    return db
 
 
 def last_n(db: sqlite3.Connection) -> int:
@@ -115,16 +143,35 @@ def remember_n(db: sqlite3.Connection, n: int) -> None:
     db.execute("INSERT INTO counted VALUES (?)", (n,))
 
 
-def _salvaged_n(file: Path) -> int:
-    """As far as a damaged database still tells."""
+def _still_told(file: Path, ask: Callable[[sqlite3.Connection], T]) -> T | None:
+    """As far as a damaged database still answers."""
     try:
         with closing(sqlite3.connect(file)) as db:
-            return last_n(db)
+            return ask(db)
     except (sqlite3.Error, TypeError, ValueError):
-        return 0
+        return None
 
 
-def set_aside(folder: Path, why: str) -> None:
+def _exhibits(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Rows of media, up to the first that cannot be read."""
+    rows: list[tuple[Any, ...]] = []
+    with suppress(sqlite3.Error):
+        rows.extend(row for row in db.execute("SELECT * FROM media"))
+    return rows
+
+
+def _is_there(folder: Path, row: tuple[Any, ...]) -> bool:
+    """Whether this row of media names a file that is as it says."""
+    file, size = row[0], row[11]
+    if not isinstance(file, str) or not file.startswith("media/") or ".." in file:
+        return False
+    try:
+        return bool((folder / file).stat().st_size == size)
+    except (OSError, ValueError):
+        return False
+
+
+def _set_aside(folder: Path, why: str) -> None:
     """Let the damaged database lie under another name, for whoever wants to look at it: only the last one is kept."""
     for old in folder.glob(f"{NAME}.damaged-*"):
         with suppress(OSError):
@@ -144,11 +191,11 @@ def open_to_read(folder: Path) -> sqlite3.Connection:
     file = folder / NAME
     try:
         db = sqlite3.connect(f"file:{_quoted(file)}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
-        with _closed_on_failure(db):
+        with _closed_on_failure(db), damage_told():
             _look_at(db, file)
     except FileNotFoundError:
         raise Unavailable(f"{file}: there is no store: smartcam has not run here yet") from None
-    except (Damaged, sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError) as error:
         there = "is it yours to read?" if os.path.lexists(file) else "smartcam has not run with this configuration yet"
         raise Unavailable(f"cannot read {file} ({error}): {there}") from None
     return db
@@ -163,44 +210,25 @@ def open_to_change(folder: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, and on the disk once the block is left. Raises sqlite3.Error."""
-    db.execute("BEGIN IMMEDIATE")
+    """All or nothing, and on the disk once the block is left. Raises Damaged, sqlite3.Error."""
     try:
-        yield
-        db.execute("COMMIT")
+        with damage_told():
+            db.execute("BEGIN IMMEDIATE")
+            yield
+            db.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):  # SQLite has rolled back by itself after some failures.
             db.execute("ROLLBACK")
         raise
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    return _primary(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def is_full(error: sqlite3.Error | OSError) -> bool:
-    import errno
-
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return _primary(error) == sqlite3.SQLITE_FULL
-
-
-def is_busy(error: sqlite3.Error | OSError) -> bool:
-    return isinstance(error, sqlite3.Error) and _primary(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _primary(error: sqlite3.Error) -> int:
-    """SQLite's result code, without its particulars."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
 def _opened(file: Path) -> sqlite3.Connection:
     _make_private(file)
     db = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    with _closed_on_failure(db):
+    with _closed_on_failure(db), damage_told():
         version = _look_at(db, file)
         _check(db)
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # Of a new one; others keep theirs.
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
@@ -236,7 +264,7 @@ def _check(db: sqlite3.Connection) -> None:
     try:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.OperationalError as error:
-        if _primary(error) != sqlite3.SQLITE_INTERRUPT:
+        if primary(error) != sqlite3.SQLITE_INTERRUPT:
             raise
         found = "ok"
     finally:

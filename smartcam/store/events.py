@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from smartcam.store import database
+from smartcam.store.exhibits import KeptExhibit, discard, of_event
+from smartcam.store.media import MediaFiles
 
-MOST_MESSAGES = 250_000
-"""Of events, some 250 MB: the oldest go first, unless they are still owed."""
 AT_A_TIME = 256
 
 
@@ -53,16 +53,25 @@ class Events:
             yield bytes(payload)
 
     def ids(self, start: str) -> list[str]:
-        """Of the events whose id begins so."""
-        sql = "SELECT DISTINCT id FROM event WHERE id >= ? AND id < ?"
+        """Of the events and samples whose id begins so."""
+        sql = (
+            "SELECT id FROM event WHERE id >= ?1 AND id < ?2"
+            " UNION SELECT event FROM media WHERE event >= ?1 AND event < ?2"
+        )
         return [event_id for (event_id,) in self._db.execute(sql, (start, start + "~"))]
 
-    def remove(self, event_id: str) -> int:
-        """How many messages of it went: those that are still owed stay."""
+    def exhibits(self, event_id: str) -> list[KeptExhibit]:
+        """Its pictures and clips, in the order in which they came."""
+        return of_event(self._db, event_id)
+
+    def remove(self, event_id: str, media: MediaFiles) -> tuple[int, int]:
+        """How many messages of it went, and how many files: what is still owed stays."""
         with database.transaction(self._db):
             database.remember_n(self._db, database.last_n(self._db))
             sql = "DELETE FROM event WHERE id = ? AND n NOT IN (SELECT n FROM outbox WHERE n NOT NULL)"
-            return self._db.execute(sql, (event_id,)).rowcount
+            messages = self._db.execute(sql, (event_id,)).rowcount
+        files = [kept.exhibit.file for kept in self.exhibits(event_id)]
+        return messages, len(discard(self._db, media, files))
 
     def _kept(self, event_id: str, n: int) -> Kept:
         [payload] = self._db.execute("SELECT payload FROM event WHERE n = ?", (n,)).fetchone()
@@ -71,13 +80,13 @@ class Events:
         return Kept(json.loads(payload), bool(owed), next(filter(None, owed), None))
 
 
-def forget_oldest(db: sqlite3.Connection, *, enough: bool) -> None:
-    """Some of the oldest messages: those beyond `MOST_MESSAGES`, or others too where there is not `enough` room."""
-    first, last = db.execute("SELECT min(n), max(n) FROM event").fetchone()
-    if first is None:
-        return
-    [free_pages] = db.execute("PRAGMA freelist_count").fetchone()
-    most = last - MOST_MESSAGES if enough or free_pages > AT_A_TIME else first + AT_A_TIME
-    if first <= most:
+def forget_oldest(db: sqlite3.Connection) -> None:
+    """Some of the oldest messages, unless they are still owed: the disk is full, and the file has no room inside."""
+    [first], [free_pages] = (
+        db.execute("SELECT min(n) FROM event").fetchone(),
+        db.execute("PRAGMA freelist_count").fetchone(),
+    )
+    if first is not None and free_pages <= AT_A_TIME:
+        database.remember_n(db, database.last_n(db))
         sql = "DELETE FROM event WHERE n <= ? AND n NOT IN (SELECT n FROM outbox WHERE n NOT NULL)"
-        db.execute(sql, (min(most, first + AT_A_TIME),))
+        db.execute(sql, (first + AT_A_TIME,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,35 +12,56 @@ from smartcam.durable import make_durably, write_durably
 
 FOLDER = "media"
 LARGE_BYTES = 4096
-"""What is smaller lies in the database."""
+"""What is smaller lies in the database, unless it is kept."""
 SUFFIXES = {b"\xff\xd8": ".jpg", b"\x00\x00": ".mp4"}
+CHUNK_BYTES = 2**20
 
 
 class MediaFiles:
-    """`media/<event>/<start of its sha256>.jpg`, below the state folder; the same bytes are written once."""
+    """`media/<event>/<start of its sha256>.jpg`, below the state folder, and clips by the names that they were given;
+    the same bytes are written once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where it is; `name` is below the state folder."""
+        return self._folder / name
 
     def name(self, event: str, data: bytes) -> str:
         """Where this belongs, below the state folder."""
         digest = hashlib.sha256(data).hexdigest()[:32]
         return f"{FOLDER}/{event or 'other'}/{digest}{SUFFIXES.get(data[:2], '.bin')}"
 
-    def write(self, name: str, data: bytes) -> None:
-        """Put it there; once this returns, it is on the disk. Raises OSError."""
+    def write(self, name: str, data: bytes) -> bool:
+        """Put it there; once this returns, it is on the disk. False where it was there already. Raises OSError."""
         file = self._folder / name
         if file.exists():  # With another row, and so whole.
-            return
+            return False
         make_durably(self._folder / FOLDER)
         make_durably(file.parent)
         write_durably(file, data)
+        return True
+
+    def has(self, name: str, size_bytes: int) -> bool:
+        """Whether it is there in its full length."""
+        with suppress(OSError):
+            return (self._folder / name).stat().st_size == size_bytes
+        return False
 
     def read(self, name: str) -> bytes:
-        """Raises OSError, also where it is not what was written."""
+        """What `write` has written. Raises OSError, also where it is not that."""
         data = (self._folder / name).read_bytes()
         if hashlib.sha256(data).hexdigest()[:32] != Path(name).stem:
             raise OSError(f"{self._folder / name} is damaged")
+        return data
+
+    def read_part(self, name: str, offset: int, size_bytes: int) -> bytes:
+        """So many bytes of it. Raises OSError, also where there are fewer."""
+        with (self._folder / name).open("rb", buffering=0) as file:
+            data = os.pread(file.fileno(), size_bytes, offset)
+        if len(data) != size_bytes:
+            raise OSError(f"{self._folder / name} has been cut short")
         return data
 
     def remove(self, names: Collection[str]) -> None:
@@ -51,18 +72,25 @@ class MediaFiles:
                 file.unlink()
                 file.parent.rmdir()  # Refused while there are others.
 
-    def remove_all_but(self, names: Collection[str]) -> int:
-        """What a row does not name was never committed, or was about to be deleted. How many files went."""
-        kept = {self._folder / name for name in names}
-        gone = 0
-        for path in sorted((self._folder / FOLDER).rglob("*"), reverse=True):
+    def all(self) -> Iterator[str]:
+        """The names of all files that are there, those too that are not ours. Removes empty folders on the way."""
+        for path, folders, files in os.walk(self._folder / FOLDER, topdown=False):
+            here = Path(path)
+            below = here.relative_to(self._folder)
+            links = [each for each in folders if (here / each).is_symlink()]
+            yield from (str(below / each) for each in (*files, *links))
             with suppress(OSError):
-                if path.is_dir() and not path.is_symlink():
-                    path.rmdir()
-                elif path not in kept:
-                    path.unlink()
-                    gone += 1
-        return gone
+                here.rmdir()
+
+
+def sha256_of(file: Path) -> Generator[None, None, str]:
+    """Read a large file in steps. Raises OSError."""
+    digest = hashlib.sha256()
+    with file.open("rb", buffering=0) as opened:
+        while chunk := opened.read(CHUNK_BYTES):
+            digest.update(chunk)
+            yield
+    return digest.hexdigest()
 
 
 class Ballast:

@@ -1,103 +1,98 @@
 """An outbox that outlives the process and the power. Nobody but its own worker ever waits for the disk.
 
 Messages are handed over in memory, and all that wait are written down in one transaction; only then may they be taken.
-Which rows there are is known in memory; what they say is read when they are sent.
+Which rows there are is known in memory (`books`); what they say is read when they are sent (`disk`). `writer` writes.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from smartcam.data import Kind, Message
-from smartcam.owed import KINDS, Backlog, Entry, Firing, Ledger, Row
+from smartcam.data import Exhibit, Kind, Message
+from smartcam.owed import KINDS, PART_BYTES, WHOLE_BYTES, Backlog, Firing, Row
 from smartcam.store import database
-from smartcam.store.events import forget_oldest
-from smartcam.store.media import LARGE_BYTES, Ballast, MediaFiles
-from smartcam.store.rows import Owed, delete_rows, entries, insert_event, insert_rows, read_row
+from smartcam.store.books import Books
+from smartcam.store.chore import Chore
+from smartcam.store.disk import Disk
+from smartcam.store.exhibits import of_event, unsent
+from smartcam.store.failures import Damaged, damage_told
+from smartcam.store.leftovers import Finish, Salvage, measured, sort_out
+from smartcam.store.rows import read_row
+from smartcam.store.sent import Sent
+from smartcam.store.writer import Writer
 from smartcam.workers import Alive
 
 log = logging.getLogger(__name__)
-
-MOST_INCOMING_BYTES = 8 * 2**20
-"""Of messages that wait to be written."""
-AT_ONCE_BYTES = 2**18
-"""In one transaction: the WAL grows with it."""
-DELETE_S = 2.0
-"""How long rows that are done may lie before they are deleted, all at once: cards wear out."""
-RETRY_S = 1.0
-BALLAST_S = 30.0
-SHED_BYTES = 2**18
-"""What is given up at a time on a full disk."""
-FLUSH_S = 5.0
-"""How long what is not written yet is tried at the end."""
 
 
 class DurableOutbox:
     """An `Outbox` in a folder, open while the `with` block lasts; `run` is its worker's loop.
 
     What the broker refuses is kept aside, and tried again after the next start: its permissions may be mended by then.
+    `clock_ok` tells whether the wall clock can be right, for those who ask later how old something is. What `chores`
+    have to do is done by the worker. Of clips that an end without warning interrupted, `salvage` saves what can be
+    played, and `finish` tells what is owed of them.
 
     Raises on entering, with a sentence or the system's own: Unavailable, sqlite3.Error, OSError.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
-        self.broken = ""
-        """Why the disk can be trusted no more: the process must end, because nobody knows what an fsync that failed has
-        thrown away."""
-        self.last_n = 0
-        """The greatest number of an event's message that was ever kept here, or is about to be."""
-        self._folder = folder
-        self._media = MediaFiles(folder)
-        self._ballast = Ballast(folder)
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        *,
+        clock_ok: Callable[[], bool] = lambda: True,
+        salvage: Salvage = lambda _: False,
+        finish: Finish = lambda _: None,
+        chores: Sequence[Chore] = (),
+    ) -> None:
+        self.whole_bytes = WHOLE_BYTES
+        self.part_bytes = PART_BYTES
+        self.folder = folder
+        self._salvage = salvage
+        self._finish = finish
+        self._disk = Disk(folder)
+        self._books = Books(max_bytes)
+        self._changed = self._books.changed
+        self._ledger = self._books.ledger
+        self._writer = Writer(self._disk, self._books, self._wake, clock_ok=clock_ok, chores=chores)
         self._stack = ExitStack()
-        self._reading = threading.Lock()
-        # All below by any thread that holds this.
-        self._changed = threading.Condition()
-        self._ledger = Ledger(max_bytes)
-        self._last_id = 0
-        self._incoming: dict[int, Owed] = {}
-        self._incoming_bytes = 0
-        self._gone: dict[int, None] = {}
-        """Rows that are to be deleted."""
-        self._gone_since = 0.0
-        self._marks: dict[int, tuple[int, str | None]] = {}
-        """Tries and refusals that are to be written down."""
+        self._listeners: list[Callable[[], None]] = []
+        self._under_way: dict[int, Sent] = {}
+        """Of rows in flight: what is to be written down once the broker has them."""
         self._refusal = ""
         """The last one."""
         self._told: set[tuple[Kind, str]] = set()
-        self._damage = ""
-        self._listeners: list[Callable[[], None]] = []
-        # Of the worker.
-        self._writing: list[Owed] = []
-        self._full = False
-        self._wait_until = 0.0
-        self._ballast_at = 0.0
+        self._leftovers: Iterator[None] = iter(())
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(database.claimed(self._folder))
-            stack.callback(self._close)
+            stack.enter_context(database.claimed(self.folder))
+            stack.callback(self._disk.close)
             try:
-                self._open()
+                clips = self._open()
             except (sqlite3.Error, OSError):
-                if not self._ballast.drop():
+                if not self._disk.ballast.drop():
                     raise
-                self._close()
-                self._open()  # Even to be read, a database needs a little room.
-            self._ballast.take_on()
+                self._disk.close()
+                clips = self._open()  # Even to be read, a database needs a little room.
+            self._leftovers = self._owe(clips)
+            self._disk.ballast.take_on()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def run(self, alive: Alive) -> None:
+        """The worker's loop; what is unwritten when it ends is written still."""
+        self._writer.run(alive, self._leftovers)
 
     @property
     def max_bytes(self) -> int:
@@ -108,54 +103,83 @@ class DurableOutbox:
         self._ledger.max_bytes = value
 
     @property
+    def last_n(self) -> int:
+        """The greatest number of an event's message that was ever kept here, or is about to be."""
+        return self._books.last_n
+
+    @property
+    def broken(self) -> str:
+        """Why the disk can be trusted no more, as one sentence, or nothing: the process must end."""
+        return self._writer.broken
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether a power cut would take something, or bring something back."""
+        with self._changed:
+            return self._books.unwritten
+
+    @property
     def trouble(self) -> str:
         """What people should know, as one sentence, or nothing."""
         if self.broken:
             return self.broken
-        if self._full:
-            return f"the disk of {self._folder} is full: events wait in memory, and a power cut would take them"
+        if self._writer.is_full:
+            return f"the disk of {self.folder} is full: events wait in memory, and a power cut would take them"
         with self._changed:
-            refused = self._ledger.refused
+            refused = sum(rows for rows, _ in self._ledger.refused.values())
         if refused:
-            return f"outbox: the broker refused {refused} messages, the last one {self._refusal}; they are tried again"
-            " after a restart"
+            how = f"the last one {self._refusal}; they are tried again after a restart"
+            return f"outbox: the broker refused {refused} messages, {how}"
         return ""
 
-    # What judge, evidence and links call: none of it waits for the writing.
+    # What everybody else calls: none of it waits for the writing.
 
-    def put(self, message: Message, firing: Firing | None = None) -> bool:
+    def put(self, message: Message, firing: Firing | None = None, exhibit: Exhibit | None = None) -> bool:
         with self._changed:
-            entry = Entry.of(self._last_id + 1, message)
-            if not self._has_room(entry):
-                self._ledger.dropped[message.kind] += 1
-                return False
-            self._last_id = entry.ids[-1]
-            self.last_n = max(self.last_n, firing.n if firing else 0)
-            self._incoming[entry.id] = Owed(entry, message, firing, time.time())
-            self._incoming_bytes += entry.bytes
-            self._changed.notify_all()
-        return True
+            taken = self._books.hand_over(message, firing, exhibit, owed=True, told=time.time())
+            self._ledger.dropped[message.kind] += not taken
+            return taken
+
+    def keep(self, exhibit: Exhibit, data: bytes = b"") -> bool:
+        if data and self._writer.is_full:
+            return False
+        kind: Kind = "clip" if exhibit.kind == "clip" else "snapshot"
+        file_bytes = exhibit.bytes if exhibit.file else 0
+        kept = Message("", data, kind, weight="passing", event=exhibit.event, file=exhibit.file, file_bytes=file_bytes)
+        with self._changed:
+            return self._books.hand_over(kept, None, exhibit, owed=False, told=time.time())
 
     def take(self, kinds: Collection[Kind]) -> Row | None:
         while True:
             with self._changed:
-                entry = self._ledger.pop(kinds)
+                entry = self._ledger.pop(kinds, self.whole_bytes, self.part_bytes)
             if entry is None:
                 return None
             try:
-                return Row(entry.id, self._read(entry), entry.tries)
+                message = self._disk.message(entry)
             except (OSError, LookupError) as error:
                 self._refuse(entry.id, f"it cannot be read again: {error}", keep=False)
             except sqlite3.Error as error:
-                with self._changed:
-                    self._ledger.release(entry.id)
-                    self._damage = str(error) if database.is_damage(error) else self._damage
+                self.release(entry.id)
+                self._notice(error)
                 return None
+            else:
+                with self._changed:
+                    self._under_way[entry.id] = Sent.now(message)
+                return Row(entry.id, message, entry.tries)
 
     def done(self, row_id: int) -> None:
+        at = time.time()
         with self._changed:
-            if self._ledger.done(row_id):
-                self._let_go([row_id])
+            entry, sent = self._ledger.done(row_id), self._under_way.pop(row_id, None)
+            if entry is None:
+                return
+            if sent:
+                self._books.has_left(sent._replace(at=at))
+            if entry.parts_sent < entry.parts:
+                self._books.mark(entry)
+            else:
+                self._books.let_go([row_id], at)
 
     def failed(self, row_id: int, reason: str) -> None:
         self._refuse(row_id, reason, keep=True)
@@ -163,13 +187,15 @@ class DurableOutbox:
     def release(self, row_id: int) -> None:
         with self._changed:
             self._ledger.release(row_id)
+            self._under_way.pop(row_id, None)
 
     def release_all(self, kinds: Collection[Kind], *, blamed: bool) -> None:
         with self._changed:
             for entry in self._ledger.in_flight(kinds):
-                self._ledger.release(entry.id, blamed=blamed)
-                if blamed and entry.kind in ("snapshot", "clip"):
-                    self._marks[entry.id] = entry.tries + 1, None
+                released = self._ledger.release(entry.id, blamed=blamed)
+                self._under_way.pop(entry.id, None)
+                if blamed and released and entry.kind in ("snapshot", "clip"):
+                    self._books.mark(released)
 
     @contextmanager
     def listener(self, wake: Callable[[], None]) -> Iterator[None]:
@@ -182,227 +208,77 @@ class DurableOutbox:
     def depth(self, kinds: Collection[Kind] = KINDS) -> int:
         """With those that are still to be written."""
         with self._changed:
-            unwritten = sum(owed.entry.kind in kinds for owed in (*self._incoming.values(), *self._writing))
-            return self._ledger.depth(kinds) + unwritten
+            return self._books.depth(kinds)
 
     @property
     def backlog(self) -> Backlog:
-        depth = self.depth()
         with self._changed:
-            ledger = self._ledger
-            size = ledger.bytes + self._incoming_bytes
-            return Backlog(depth, size, dict(ledger.dropped), dict(ledger.failed))
+            return self._books.backlog
 
-    # What its worker does.
-
-    def run(self, alive: Alive) -> None:
-        """The worker's loop; what is unwritten when it ends is written still."""
-        while alive() and not self.broken:
-            with self._changed:
-                self._changed.wait_for(self._is_due, 0.5)
-            if time.monotonic() >= self._wait_until:
-                self._turn(DELETE_S)
-        until = time.monotonic() + FLUSH_S
-        while not self.broken and self.unwritten and time.monotonic() < until:
-            self._turn(0.0)
-            if self._full:
-                time.sleep(0.1)
-
-    @property
-    def unwritten(self) -> bool:
-        """Whether a power cut would take something, or bring something back."""
-        with self._changed:
-            return bool(self._incoming or self._writing or self._gone or self._marks)
-
-    def _is_due(self) -> bool:
-        return bool(self._incoming) and time.monotonic() >= self._wait_until
-
-    def _turn(self, delete_s: float) -> None:
-        """Write down all that waits, and delete what has been done for so long."""
-        with self._changed:
-            damage, self._damage = self._damage, ""
-            self._admit_incoming()
-            is_due = bool(self._gone or self._marks) and time.monotonic() - self._gone_since >= delete_s
+    def exhibits(self, event: str) -> list[Exhibit]:
         try:
-            if damage:
-                raise database.Damaged(damage)
-            if self._full:  # First make room.
-                self._commit([])
-            if self._writing or is_due:
-                self._commit(self._writing)
-        except database.Damaged as error:
-            self._begin_anew(str(error))
-        except (sqlite3.Error, OSError) as error:
-            self._cope(error)
-        else:
-            self._full = False
-            if time.monotonic() - self._ballast_at > BALLAST_S:
-                self._ballast_at = time.monotonic()
-                self._ballast.take_on()
+            return [kept.exhibit for kept in self._disk.read(lambda db: of_event(db, event))]
+        except sqlite3.Error as error:
+            self._notice(error)
+            return []
 
-    def _admit_incoming(self) -> None:
-        """As much as one transaction should hold; of the rest, what is worth least can still be dropped."""
-        size = sum(owed.entry.bytes for owed in self._writing)
-        while self._incoming and size < AT_ONCE_BYTES:
-            owed = self._incoming.pop(next(iter(self._incoming)))
-            self._incoming_bytes -= owed.entry.bytes
-            size += owed.entry.bytes
-            self._writing.append(owed if self._admit(owed.entry) else owed._replace(owed=False))
-
-    def _admit(self, entry: Entry) -> bool:
-        dropped = self._ledger.reserve(entry)
-        for old in dropped or ():
-            self._let_go(old.ids)
-        return dropped is not None
-
-    def _commit(self, writing: list[Owed]) -> None:
-        """Files first, then the rows, in one transaction with what goes; then those files that nobody names."""
-        with self._changed:
-            gone, marks = tuple(self._gone), dict(self._marks)
-        files = {owed.entry.id: self._file_for(owed) for owed in writing}
-        with database.transaction(self._db):
-            for owed in writing:
-                insert_event(self._db, owed)
-                if owed.owed:
-                    insert_rows(self._db, owed, files[owed.entry.id])
-            orphans = delete_rows(self._db, gone)
-            for row_id, (tries, reason) in marks.items():
-                self._db.execute("UPDATE outbox SET tries = ?, refused = ? WHERE id = ?", (tries, reason, row_id))
-            if self._full or any(owed.firing for owed in writing):
-                forget_oldest(self._db, enough=not self._full)
-        self._committed(writing, gone, marks)
-        self._media.remove(orphans)
-
-    def _file_for(self, owed: Owed) -> str | None:
-        """Where the payload lies, by now on the disk; None where it goes into the database."""
-        if not owed.owed or owed.firing or len(owed.message.payload) < LARGE_BYTES:
-            return None
-        name = self._media.name(owed.message.event, owed.message.payload)
-        self._media.write(name, owed.message.payload)
-        return name
-
-    def _committed(self, writing: list[Owed], gone: Iterable[int], marks: dict[int, tuple[int, str | None]]) -> None:
-        with self._changed:
-            for row_id in gone:
-                self._gone.pop(row_id, None)
-            for row_id, mark in marks.items():
-                if self._marks.get(row_id) == mark:
-                    del self._marks[row_id]
-            for owed in writing:
-                if owed.owed:
-                    self._ledger.push(owed.entry)
-            if writing:
-                self._writing = []
-        if writing:
-            for wake in tuple(self._listeners):
-                wake()
-
-    def _cope(self, error: sqlite3.Error | OSError) -> None:
-        if isinstance(error, sqlite3.Error) and database.is_damage(error):
-            self._begin_anew(str(error))
-        elif database.is_full(error):
-            self._make_room_on_disk()
-        elif not database.is_busy(error):
-            self.broken = f"the disk of {self._folder} does not keep what it is given ({error}): see to it"
-            log.error("%s", self.broken)
-
-    def _make_room_on_disk(self) -> None:
-        """One step: the ballast; else pictures, those first that are written down."""
-        if not self._full:
-            log.warning("%s: the disk is full", self._folder)
-        self._full = True
-        if self._ballast.drop():
-            return
-        self._wait_until = time.monotonic() + RETRY_S
-        with self._changed:
-            shed = self._ledger.shed(SHED_BYTES)
-            for old in shed:
-                self._let_go(old.ids)
-            if not shed:
-                for owed in [owed for owed in self._writing if owed.entry.kind in ("snapshot", "clip")]:
-                    self._writing.remove(owed)
-                    if owed.owed:
-                        self._ledger.bytes -= owed.entry.bytes
-                        self._ledger.dropped[owed.entry.kind] += 1
-
-    def _begin_anew(self, why: str) -> None:
-        """With what is known in memory: what lay only in the damaged database is lost, and counted."""
-        self._close()
+    def unsent(self, kind: str) -> tuple[int, int]:
+        """How many exhibits of a kind were never sent, nor are to be, and their bytes."""
         try:
-            database.set_aside(self._folder, why)
-            with self._changed:
-                lost = self._ledger.depth()
-                self._ledger.clear()
-                self._gone.clear()
-                self._marks.clear()
-                for owed in self._writing:
-                    if owed.owed:
-                        self._ledger.bytes += owed.entry.bytes
-            log.error("%s: %d messages that were not sent yet are lost with it", self._folder, lost)
-            self._open()
-            database.remember_n(self._db, self.last_n)
-        except (sqlite3.Error, OSError) as error:
-            self.broken = f"the disk of {self._folder} takes no new store ({error}): see to it"
-            log.error("%s", self.broken)
+            return self._disk.read(lambda db: unsent(db, kind))
+        except sqlite3.Error as error:
+            self._notice(error)
+            return 0, 0
 
-    def _open(self) -> None:
-        self._db = database.open_store(self._folder)
-        self._reader = database.open_to_read(self._folder)
-        self.last_n = max(self.last_n, database.last_n(self._db))
-        self._media.remove_all_but(
-            [file for (file,) in self._db.execute("SELECT file FROM outbox WHERE file NOT NULL")]
-        )
+    def note(self, name: str, text: str, *, soon: bool = False) -> None:
         with self._changed:
-            for entry in entries(self._db):
-                self._last_id = max(self._last_id, *entry.ids)
-                if entry.follows:
-                    self._ledger.bytes += entry.bytes
-                if entry.follows or self._admit(entry):
-                    self._ledger.push(entry)
-                else:
-                    self._let_go(entry.ids)
+            self._books.note(name, text, soon=soon)
 
-    def _close(self) -> None:
-        """The reader first: the last one that closes puts everything into one file."""
-        with self._reading, suppress(AttributeError, sqlite3.Error):
-            self._reader.close()
-            self._db.close()
+    def noted(self, name: str) -> str:
+        with self._changed:
+            if name in self._books.notes:
+                return self._books.notes[name]
+        try:
+            row = self._disk.read(lambda db: db.execute("SELECT text FROM note WHERE name = ?", (name,)).fetchone())
+        except sqlite3.Error as error:
+            self._notice(error)
+            row = None
+        return str(row[0]) if row else ""
 
-    def _read(self, entry: Entry) -> Message:
-        """Raises LookupError, OSError, sqlite3.Error."""
-        with self._reading:
-            found = read_row(self._reader, entry.id)
-        if found is None:
-            raise LookupError("its row is gone")
-        return replace(found.message, payload=self._media.read(found.file)) if found.file else found.message
+    def _open(self) -> list[str]:
+        """Gives the clips that are still to be owed."""
+        self._disk.open()
+        try:
+            with damage_told():
+                clips = sort_out(self._disk.db, self._disk.media, self._salvage)
+                self._writer.begin()
+        except Damaged as error:
+            self._writer.begin_anew(str(error))
+            return []
+        return clips
 
-    def _has_room(self, entry: Entry) -> bool:
-        """In memory, after dropping what is worth less or the same, the oldest first."""
-        while self._incoming_bytes + entry.bytes > MOST_INCOMING_BYTES:
-            worst = min(self._incoming.values(), key=lambda owed: owed.entry.worth, default=None)
-            if worst is None or worst.entry.worth > entry.worth:
-                return False
-            del self._incoming[worst.entry.id]
-            self._incoming_bytes -= worst.entry.bytes
-            self._ledger.dropped[worst.entry.kind] += 1
-        return True
+    def _wake(self) -> None:
+        for wake in tuple(self._listeners):
+            wake()
 
-    def _let_go(self, row_ids: Iterable[int]) -> None:
-        if not self._gone:
-            self._gone_since = time.monotonic()
-        self._gone |= dict.fromkeys(row_ids)
+    def _notice(self, error: sqlite3.Error) -> None:
+        """Of reading: the worker sees to it."""
+        if isinstance(error, Damaged):
+            with self._changed:
+                self._books.damage = str(error)
 
     def _refuse(self, row_id: int, reason: str, *, keep: bool) -> None:
         """Counted, and each reason told once a kind."""
         with self._changed:
             entry = self._ledger.refuse(row_id, keep=keep)
+            self._under_way.pop(row_id, None)
             if entry is None:
                 return
             if keep:
-                self._marks[row_id] = entry.tries, reason
+                self._books.mark(entry, reason)
                 self._refusal = reason
             else:
-                self._let_go(entry.ids)
+                self._books.let_go(entry.ids)
             first = (entry.kind, reason) not in self._told
             self._told.add((entry.kind, reason))
         if first:
@@ -410,7 +286,22 @@ class DurableOutbox:
             log.warning("%s: given up for now: %s (further ones are counted, not told)", what, reason)
 
     def _topic(self, row_id: int) -> str:
-        with suppress(sqlite3.Error), self._reading:
-            if found := read_row(self._reader, row_id):
+        with suppress(sqlite3.Error):
+            if found := self._disk.read(lambda db: read_row(db, row_id)):
                 return found.message.topic
         return f"message {row_id}"
+
+    def _owe(self, clips: Sequence[str]) -> Iterator[None]:
+        """Keep, in steps, clips that an end without warning interrupted, and owe what is owed of them."""
+        for name in clips:
+            found = yield from measured(self._disk.db, self._disk.media, name)
+            owed = self._finish(found) if found else None
+            if owed is None:
+                self._disk.media.remove([name])
+                continue
+            message, exhibit = owed
+            log.info("%s: saved, %d bytes", self._disk.media.path(name), exhibit.bytes)
+            if message:
+                self.put(message, None, exhibit)
+            else:
+                self.keep(exhibit)

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
-from smartcam.data import Message
+from smartcam.data import Exhibit, Message
 from smartcam.owed import Entry, Firing, chain, size
 
 
 class Owed(NamedTuple):
-    """A message that is to be written down."""
+    """A message, or what is only kept of one, that is to be written down."""
 
     entry: Entry
     message: Message
     firing: Firing | None
+    exhibit: Exhibit | None
     told: float
     """Unix seconds."""
     owed: bool = True
-    """False where there was no room for its row: the event is kept all the same."""
+    """False where it is for nobody, or where there was no room for its row: event and exhibit are kept all the same."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes until it is written."""
+        return self.entry.bytes - self.entry.file_bytes
+
+
+class Mark(NamedTuple):
+    """What became of a row on its way."""
+
+    tries: int
+    refused: str | None
+    part_bytes: int
+    parts_sent: int
+
+    @classmethod
+    def of(cls, entry: Entry, refused: str | None = None) -> Mark:
+        return cls(entry.tries, refused, entry.part_bytes, entry.parts_sent)
 
 
 def insert_event(db: sqlite3.Connection, owed: Owed) -> None:
@@ -52,7 +73,7 @@ def insert_rows(db: sqlite3.Connection, owed: Owed, file: str | None) -> None:
     for row_id, message in zip(owed.entry.ids, chain(owed.message), strict=True):
         payload = None if n is not None or file else message.payload
         db.execute(
-            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL)",
+            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, ?, ?, ?, 0, NULL)",
             (
                 row_id,
                 follows,
@@ -61,9 +82,11 @@ def insert_rows(db: sqlite3.Connection, owed: Owed, file: str | None) -> None:
                 message.topic,
                 size(message),
                 message.event,
+                message.rule,
                 n,
                 payload,
                 file,
+                message.file_bytes,
                 message.qos,
                 message.retain,
                 message.expiry_s,
@@ -72,23 +95,68 @@ def insert_rows(db: sqlite3.Connection, owed: Owed, file: str | None) -> None:
         n, file, follows = None, None, row_id
 
 
-def delete_rows(db: sqlite3.Connection, row_ids: Iterable[int]) -> list[str]:
-    """The files that no row names any more: to be removed once this is committed."""
+def mark_rows(db: sqlite3.Connection, marks: Mapping[int, Mark]) -> None:
+    sql = "UPDATE outbox SET tries = ?, refused = ?, part_bytes = ?, parts_sent = ? WHERE id = ?"
+    db.executemany(sql, [(*mark, row_id) for row_id, mark in marks.items()])
+
+
+def delete_rows(db: sqlite3.Connection, gone: Mapping[int, float]) -> set[str]:
+    """Row ids, with the Unix time at which the broker had them, or 0 where they were dropped. Gives their files."""
     files = set()
-    for row_id in row_ids:
-        files |= {file for (file,) in db.execute("SELECT file FROM outbox WHERE id = ?", (row_id,)) if file}
+    for row_id, at in gone.items():
+        sql = "SELECT file, file_bytes, part_bytes, retain FROM outbox WHERE id = ?"
+        file, file_bytes, part_bytes, retain = db.execute(sql, (row_id,)).fetchone() or (None, 0, None, False)
         db.execute("DELETE FROM outbox WHERE id = ?", (row_id,))
-    return [file for file in files if not db.execute("SELECT 1 FROM outbox WHERE file = ?", (file,)).fetchone()]
+        if file is None:
+            continue
+        files.add(file)
+        if at and not retain:
+            db.execute("UPDATE media SET delivered = ? WHERE file = ? AND delivered IS NULL", (at, file))
+        if at and part_bytes and part_bytes < file_bytes:
+            _tell_parts(db, row_id, -(-file_bytes // part_bytes), part_bytes)
+    return files
+
+
+def _tell_parts(db: sqlite3.Connection, row_id: int, parts: int, part_bytes: int) -> None:
+    """In the row that follows one that went in parts."""
+    for follower, payload in db.execute(
+        "SELECT id, payload FROM outbox WHERE id = ? AND follows = ?", (row_id + 1, row_id)
+    ).fetchall():
+        db.execute("UPDATE outbox SET payload = ? WHERE id = ?", (with_parts(payload, parts, part_bytes), follower))
+
+
+def with_parts(payload: bytes, parts: int, part_bytes: int) -> bytes:
+    """A word that something is there, which is a JSON object, with the number of parts in which it came."""
+    with suppress(ValueError):
+        told = json.loads(payload)
+        if isinstance(told, dict):
+            told |= {"parts": parts, "part_bytes": part_bytes}
+            return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+    return payload
 
 
 def entries(db: sqlite3.Connection) -> Iterator[Entry]:
     """All rows that are owed, in order. What follows a row that is gone is due itself."""
     waiting: dict[int, Entry] = {}
-    sql = "SELECT id, follows, kind, weight, bytes, topic, retain, tries FROM outbox ORDER BY id DESC"
+    sql = (
+        "SELECT id, follows, kind, weight, bytes, topic, retain, tries, file_bytes, part_bytes, parts_sent"
+        " FROM outbox ORDER BY id DESC"
+    )
     followers: dict[int, Entry] = {}
-    for row_id, follows, kind, weight, size_, topic, retain, tries in db.execute(sql):
-        then = followers.pop(row_id, None)
-        entry = Entry(row_id, kind, weight, size_, topic if retain else "", tries, then=then)
+    for row_id, follows, kind, weight, size_, topic, retain, tries, file_bytes, part_bytes, sent in db.execute(sql):
+        entry = Entry(
+            row_id,
+            kind,
+            weight,
+            size_ - sent * (part_bytes or 0),
+            topic if retain else "",
+            tries,
+            follows=sent > 0,
+            then=followers.pop(row_id, None),
+            file_bytes=file_bytes,
+            part_bytes=part_bytes or 0,
+            parts_sent=sent,
+        )
         if follows is None:
             waiting[row_id] = entry
         else:
@@ -109,12 +177,12 @@ class Found(NamedTuple):
 def read_row(db: sqlite3.Connection, row_id: int) -> Found | None:
     """None where it is not there."""
     row = db.execute(
-        "SELECT topic, coalesce(outbox.payload, event.payload), kind, qos, retain, expiry_s, weight, outbox.event, file"
-        " FROM outbox LEFT JOIN event USING (n) WHERE outbox.id = ?",
+        "SELECT topic, coalesce(outbox.payload, event.payload), kind, qos, retain, expiry_s, weight, outbox.event,"
+        " outbox.rule, file FROM outbox LEFT JOIN event USING (n) WHERE outbox.id = ?",
         (row_id,),
     ).fetchone()
     if row is None:
         return None
-    topic, payload, kind, qos, retain, expiry_s, weight, event, file = row
-    message = Message(topic, payload or b"", kind, qos, bool(retain), expiry_s, weight=weight, event=event)
+    topic, payload, kind, qos, retain, expiry_s, weight, event, rule, file = row
+    message = Message(topic, payload or b"", kind, qos, bool(retain), expiry_s, weight=weight, event=event, rule=rule)
     return Found(message, file)

@@ -5,9 +5,13 @@ from collections.abc import Collection
 
 import pytest
 
-from smartcam.data import Kind, Message
+from smartcam.config import Mqtt
+from smartcam.data import Exhibit, Kind, Message
 from smartcam.mqtt.outbox import MemoryOutbox
+from smartcam.mqtt.payloads import event_message
+from smartcam.mqtt.topics import Topics
 from smartcam.owed import KINDS, Row
+from tests.mqtt.events import event
 
 
 def owe(kind: Kind, name: str = "t", size: int = 99) -> Message:
@@ -207,3 +211,32 @@ def test_a_retained_message_under_way_is_not_replaced() -> None:
     outbox.put(Message("latest", b"2", "snapshot", retain=True))
     outbox.done(under_way.id)
     assert [row.message.payload for row in taken(outbox)] == [b"2"]
+
+
+def test_what_waits_and_what_was_refused_is_told_by_kind() -> None:
+    outbox = MemoryOutbox(10_000)
+    for kind in KINDS[1:3]:
+        outbox.put(owe(kind))
+    outbox.put(owe("event"))
+    outbox.put(PICTURE)
+    take(outbox)
+    assert outbox.backlog.waiting == {"alert": (0, 0), "event": (2, 200), "snapshot": (2, 250), "clip": (0, 0)}
+    assert set(outbox.backlog.refused.values()) == {(0, 0)}
+
+
+def test_of_a_file_nothing_is_sent_without_a_disk() -> None:
+    outbox = MemoryOutbox(10_000)
+    assert not outbox.put(Message("clip", b"", "clip", file="media/01J/clip.mp4", file_bytes=5))
+    assert (outbox.backlog.dropped["clip"], outbox.backlog.depth) == (1, 0)
+    assert not outbox.keep(Exhibit("01J", "clip", "front", "r", "event", 0.5, 0.0, 0.0, file="media/01J/clip.mp4"))
+
+
+def test_a_thousand_events_wait_in_memory_with_all_that_was_told_of_them() -> None:
+    """As the daemon does where the disk failed: pictures go first, and no event does."""
+    outbox = MemoryOutbox(Mqtt.model_fields["outbox"].default * 2**20)
+    for n in range(1000):
+        for phase in ("start", "update", "end"):
+            outbox.put(event_message(Topics("ridge1"), event(phase=phase), n=n, clock_ok=True))
+            outbox.put(Message("picture", bytes(100_000), "snapshot"))
+    assert (outbox.depth({"alert", "event"}), outbox.backlog.dropped["alert"]) == (3000, 0)
+    assert outbox.backlog.dropped["snapshot"] > 0

@@ -5,18 +5,21 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from smartcam.config.sources import Sources
-from smartcam.data import Event
+from smartcam.data import Event, Message
+from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.pipeline import clerk
 from smartcam.pipeline.clerk import Clerk
-from smartcam.pipeline.keeping import Keeper, LastGood
+from smartcam.pipeline.keeping import NAME, Keeper, LastGood
 from smartcam.rules import Engine, Ulids
 from smartcam.rules.memory import Memory, kept
+from smartcam.store import DurableOutbox, open_to_read
 from smartcam.workers import Worker
 from tests.rules.scenes import config, person, scene
 
@@ -37,58 +40,37 @@ def disarmed() -> bytes:
     return kept(memory, AT, WALL)
 
 
-def test_what_is_taken_is_written_and_found_again(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path)
-    with Worker("keeper", keeper.run):
-        keeper.take(disarmed())
-        assert until((tmp_path / Keeper.NAME).exists)
-    assert not Keeper(tmp_path).restored(AT, WALL).alarm.armed
-    assert stat.S_IMODE((tmp_path / Keeper.NAME).stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == [Keeper.NAME]
+def test_what_is_taken_outlives_the_process(tmp_path: Path) -> None:
+    with DurableOutbox(tmp_path, 2**20) as outbox, Worker("store", outbox.run):
+        Keeper(outbox).take(disarmed(), soon=True)
+        assert until(lambda: not outbox.unwritten)
+    with DurableOutbox(tmp_path, 2**20) as outbox:
+        assert not Keeper(outbox).restored(AT, WALL).alarm.armed
 
 
-def test_what_waits_at_the_end_is_written_still(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path)
-    keeper.take(b"old")
-    keeper.take(disarmed())
-    keeper.run(lambda: False)
-    assert not Keeper(tmp_path).restored(AT, WALL).alarm.armed
+def test_what_comes_with_an_event_is_in_its_transaction(tmp_path: Path) -> None:
+    """A kill in between must not leave rules that know of an event which nobody else does, nor the other way round."""
+    with DurableOutbox(tmp_path, 2**20) as outbox:
+        Keeper(outbox).take(disarmed(), soon=False)
+        outbox.put(Message("smartcam/n/c/event", b"{}", "event"))
+        with Worker("store", outbox.run):
+            while not outbox.take(["event"]):
+                time.sleep(0.01)
+            with closing(open_to_read(tmp_path)) as db:
+                assert db.execute("SELECT count(*) FROM note WHERE name = 'memory'").fetchone() == (1,)
 
 
-def test_where_nothing_was_kept_the_rules_begin_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert Keeper(tmp_path).restored(AT, WALL) == Memory()
+def test_where_nothing_was_kept_the_rules_begin_anew(caplog: pytest.LogCaptureFixture) -> None:
+    assert Keeper(MemoryOutbox(2**20)).restored(AT, WALL) == Memory()
     assert not caplog.records
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"version": 99}', b"\xff\xfe", b"[" * 100_000, disarmed()[:-20]])
-def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, text: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / Keeper.NAME).write_bytes(text)
-    assert Keeper(tmp_path).restored(AT, WALL) == Memory()
-    assert [each.name for each in tmp_path.iterdir()] == ["memory.json.damaged"]
-    assert (tmp_path / "memory.json.damaged").read_bytes() == text
-    assert len(caplog.records) == 1
-
-
-def test_a_folder_in_its_place_does_not_keep_the_daemon_from_starting(tmp_path: Path) -> None:
-    (tmp_path / Keeper.NAME).mkdir()
-    assert Keeper(tmp_path).restored(AT, WALL) == Memory()
-
-
-def test_a_disk_that_cannot_be_written_to_is_a_sentence_until_it_can(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nobody waits for it; what could not be written is tried again."""
-    monkeypatch.setattr("smartcam.pipeline.keeping.RETRY_S", 0.1)
-    folder = tmp_path / "not-mounted-yet"
-    keeper = Keeper(folder)
-    with Worker("keeper", keeper.run):
-        keeper.take(disarmed())
-        assert until(lambda: keeper.trouble)
-        assert "not-mounted-yet/memory.json (No such file or directory)" in keeper.trouble
-        time.sleep(0.3)
-        folder.mkdir()
-        assert until(lambda: not keeper.trouble)
-    assert not Keeper(folder).restored(AT, WALL).alarm.armed
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 99}', "\x00", "[" * 100_000, disarmed()[:-20].decode()])
+def test_what_is_damaged_is_set_aside_and_said(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    outbox = MemoryOutbox(2**20)
+    outbox.note(NAME, text)
+    assert Keeper(outbox).restored(AT, WALL) == Memory()
+    assert outbox.noted("memory-damaged") == text
     assert len(caplog.records) == 1
 
 
@@ -132,8 +114,13 @@ class Noted:
     def __init__(self) -> None:
         self.engine = Engine(config('see = "person"\nscore = 0.5', 'see = "person"\nscore = 0.9'), Ulids(Random(0)))
         self.kept: list[bytes] = []
+        self.soon: list[bool] = []
         self.alarms: list[tuple[bool, str]] = []
-        self.clerk = Clerk(self.kept.append, lambda *alarm: self.alarms.append(alarm))
+        self.clerk = Clerk(self._keep, lambda *alarm: self.alarms.append(alarm))
+
+    def _keep(self, memory: bytes, /, *, soon: bool) -> None:
+        self.kept.append(memory)
+        self.soon.append(soon)
 
     def note(self, *events: Event) -> int:
         """How often the memory has been handed on by then."""
@@ -156,6 +143,7 @@ def test_the_memory_is_handed_on_when_an_event_starts_and_not_when_it_goes_on(no
     assert noted.note(start) == 2
     assert noted.note() == 2
     assert b'"firing":{' in noted.kept[-1]
+    assert not noted.soon[-1], "it is written with the message that follows"
 
 
 def test_a_change_of_the_alarm_is_told_and_kept(noted: Noted) -> None:
@@ -163,6 +151,7 @@ def test_a_change_of_the_alarm_is_told_and_kept(noted: Noted) -> None:
     assert noted.note() == 2
     assert noted.note() == 2
     assert noted.alarms == [(True, ""), (False, "")]
+    assert noted.soon[-1], "nothing else may come for hours"
 
 
 def test_what_was_merely_seen_is_kept_now_and_then_if_it_changed(noted: Noted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,18 +11,11 @@ import pytest
 from smartcam.data import Message
 from smartcam.owed import KINDS, Row
 from smartcam.store import NAME, DurableOutbox, Events, open_to_read
-from tests.store.outboxes import MIB, kept, told, until_written
+from tests.store.outboxes import MIB, kept, taken, told, until_written
 
 JPEG = b"\xff\xd8" + bytes(range(256)) * 64
 PICTURE = Message("m/picture", JPEG, "snapshot", then=Message("c/media", b"there", "snapshot"), event="01JA")
 LATEST = Message("m/latest", JPEG, "snapshot", qos=0, retain=True, event="01JA")
-
-
-def taken(outbox: DurableOutbox) -> list[Row]:
-    rows = []
-    while row := outbox.take(KINDS):
-        rows.append(row)
-    return rows
 
 
 def media(folder: Path) -> list[Path]:
@@ -205,7 +198,7 @@ def test_files_that_no_row_names_are_removed_at_the_start(tmp_path: Path) -> Non
 def test_what_waits_for_the_disk_is_bounded_and_updates_go_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smartcam.store.outbox.MOST_INCOMING_BYTES", 3000)
+    monkeypatch.setattr("smartcam.store.books.MOST_INCOMING_BYTES", 3000)
     with DurableOutbox(tmp_path, MIB) as outbox:  # Nobody writes: the disk hangs.
         for n in range(1, 20):
             outbox.put(*told(n, phase="update" if n % 2 else "start"))

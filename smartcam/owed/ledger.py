@@ -1,17 +1,14 @@
-"""What is owed to the world: the rows of an outbox, and who goes first, out of the door and overboard."""
+"""Who goes first, out of the door and overboard. Pure."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias, get_args
+import math
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
-from smartcam.data import Event, Kind, Message, Weight
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The most important first: the order of sending."""
+from smartcam.data import Kind, Message, Weight
+from smartcam.owed.outbox import KINDS, LEAST_PART_BYTES, PART_BYTES, WHOLE_BYTES
 
 Class: TypeAlias = tuple[Kind, Weight]
 
@@ -32,70 +29,6 @@ WORTH: tuple[Class, ...] = (
 """The order of dropping: clips, snapshots, updates, then events from the lowest to alerts."""
 
 
-class Row(NamedTuple):
-    """A message that is owed."""
-
-    id: int
-    """Rises with every message: within a kind, rows are sent in this order."""
-    message: Message
-    tries: int = 0
-    """How often the broker hung up before it had answered for it."""
-
-
-class Firing(NamedTuple):
-    """What an event's message tells, for those who keep it."""
-
-    event: Event
-    n: int
-    """The node's own count of such messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """An outbox in figures, for N/health."""
-
-    depth: int
-    bytes: int
-    dropped: dict[Kind, int]
-    """There was no room."""
-    failed: dict[Kind, int]
-    """The broker does not take it."""
-
-
-class Outbox(Protocol):
-    """Where messages wait until the broker has them. Every method may be called from any thread, and none waits."""
-
-    max_bytes: int
-
-    def put(self, message: Message, firing: Firing | None = None) -> bool:
-        """Owe a message. False, and counted as dropped, where no room can be made by dropping its like or worse."""
-
-    def take(self, kinds: Collection[Kind]) -> Row | None:
-        """The row that should go next, now in flight; None when nothing of these kinds waits."""
-
-    def done(self, row_id: int) -> None:
-        """The broker has it. What is to follow waits now, in its place."""
-
-    def failed(self, row_id: int, reason: str) -> None:
-        """The broker will not take it, however often it is asked."""
-
-    def release(self, row_id: int) -> None:
-        """Not now: it waits again."""
-
-    def release_all(self, kinds: Collection[Kind], *, blamed: bool) -> None:
-        """The connection ended: what was in flight of these kinds waits again; one try richer where it is `blamed`."""
-
-    def listener(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """While the block lasts, `wake` is called whenever something new may be taken; it must be quick."""
-
-    def depth(self, kinds: Collection[Kind] = KINDS) -> int:
-        """Rows of these kinds that are to be sent, in flight or waiting."""
-
-    @property
-    def backlog(self) -> Backlog:
-        """In figures."""
-
-
 class Entry(NamedTuple):
     """What the order of rows needs to know of one: a hundred bytes or two, however long the message."""
 
@@ -110,13 +43,40 @@ class Entry(NamedTuple):
     follows: bool = False
     """What it tells of has been sent already: it goes first, and is no longer dropped for room."""
     then: Entry | None = None
+    file_bytes: int = 0
+    """Of the file that it is, or 0."""
+    part_bytes: int = 0
+    """Of one part of it; 0 until it is decided."""
+    parts_sent: int = 0
+    """For what follows a file: of that file, like `part_bytes`."""
 
     @classmethod
     def of(cls, row_id: int, message: Message) -> Entry:
         """What follows the message has the next id."""
         then = cls.of(row_id + 1, message.then) if message.then else None
         retained = message.topic if message.retain else ""
-        return cls(row_id, message.kind, message.weight, size(message), retained, then=then)
+        return cls(
+            row_id, message.kind, message.weight, size(message), retained, then=then, file_bytes=message.file_bytes
+        )
+
+    @property
+    def parts(self) -> int:
+        """How many make up the file."""
+        return max(1, math.ceil(self.file_bytes / self.part_bytes)) if self.part_bytes else 1
+
+    def cut(self, whole_bytes: int, part_bytes: int) -> Entry:
+        """With parts of the size that is right now, unless some are sent.
+
+        On what cannot stand a whole, it goes in parts the next time: a short-lived connection lets no other through.
+        """
+        if not self.file_bytes or self.parts_sent:
+            return self
+        whole = self.file_bytes <= whole_bytes and not self.tries
+        return self._replace(part_bytes=self.file_bytes if whole else max(part_bytes, LEAST_PART_BYTES))
+
+    def advanced(self) -> Entry:
+        """With one more part sent."""
+        return self._replace(bytes=self.bytes - self.part_bytes, parts_sent=self.parts_sent + 1, tries=0, follows=True)
 
     @property
     def worth(self) -> int:
@@ -177,23 +137,38 @@ class Ledger:
             self._retained.setdefault(entry.retained, entry)  # A newer one may wait already.
         self._waiting[entry.kind, entry.weight].push(entry)
 
-    def pop(self, kinds: Collection[Kind]) -> Entry | None:
-        """The one that should go next, now in flight."""
+    def pop(
+        self, kinds: Collection[Kind], whole_bytes: int = WHOLE_BYTES, part_bytes: int = PART_BYTES
+    ) -> Entry | None:
+        """The one that should go next, now in flight. A file is cut into parts as told; no other goes meanwhile."""
+        file_is_out = any(entry.file_bytes for entry in self._in_flight.values())
         for kind in KINDS:
-            if kind in kinds and (entry := self._following[kind].pop() or self._oldest(kind)):
+            line = self._next_line(kind) if kind in kinds else None
+            if line and not (file_is_out and line.rows[0].file_bytes):
+                entry = line.rows[0].cut(whole_bytes, part_bytes)
+                self._forget_state(line.pop())
                 self._in_flight[entry.id] = entry
                 return entry
         return None
 
     def done(self, row_id: int) -> Entry | None:
-        """It is sent; what follows it waits. None where it is not in flight, having been lost with a damaged store."""
+        """It is sent; what follows it waits. None where it is not in flight, having been lost with a damaged store.
+
+        Where it was one part of several it is given as it is now, and waits for its next.
+        """
         entry = self._in_flight.pop(row_id, None)
-        if entry:
-            self.bytes -= entry.bytes
-            if entry.then:
-                self.bytes += entry.then.bytes
-                self.push(entry.then._replace(follows=True))
-        return entry
+        if entry is None:
+            return None
+        if entry.parts_sent + 1 < entry.parts:
+            self.bytes -= entry.part_bytes
+            entry = entry.advanced()
+            self.push(entry)
+            return entry
+        self.bytes -= entry.bytes
+        if entry.then:
+            self.bytes += entry.then.bytes
+            self.push(entry.then._replace(follows=True, part_bytes=entry.part_bytes, parts_sent=entry.parts))
+        return entry._replace(parts_sent=entry.parts)
 
     def refuse(self, row_id: int, *, keep: bool) -> Entry | None:
         """The broker does not take it: counted, and kept aside until there is no room."""
@@ -224,9 +199,20 @@ class Ledger:
         return waiting + following + len(self.in_flight(kinds))
 
     @property
-    def refused(self) -> int:
-        """Rows that were refused and are kept."""
-        return len(self._refused.rows)
+    def waiting(self) -> dict[Kind, tuple[int, int]]:
+        """Rows that are to be sent, and their bytes."""
+        lines = [*((kind, line) for (kind, _), line in self._waiting.items()), *self._following.items()]
+        found = {}
+        for kind in KINDS:
+            size_bytes = sum(line.bytes for each, line in lines if each == kind)
+            found[kind] = self.depth([kind]), size_bytes + sum(entry.bytes for entry in self.in_flight([kind]))
+        return found
+
+    @property
+    def refused(self) -> dict[Kind, tuple[int, int]]:
+        """Rows that were refused and are kept, and their bytes."""
+        rows = {kind: [entry.bytes for entry in self._refused.rows if entry.kind == kind] for kind in KINDS}
+        return {kind: (len(sizes), sum(sizes)) for kind, sizes in rows.items()}
 
     def shed(self, least_bytes: int) -> list[Entry]:
         """Drop pictures until so many bytes are gone, or no picture waits: what was refused first."""
@@ -258,13 +244,12 @@ class Ledger:
                     self.dropped[old.kind] += 1
                 yield old
 
-    def _oldest(self, kind: Kind) -> Entry | None:
+    def _next_line(self, kind: Kind) -> _Line | None:
+        """What follows something first; else that with the oldest row."""
+        if self._following[kind].rows:
+            return self._following[kind]
         lines = [line for (each, _), line in self._waiting.items() if each == kind and line.rows]
-        if not lines:
-            return None
-        entry = min(lines, key=lambda line: line.rows[0]).pop()
-        self._forget_state(entry)
-        return entry
+        return min(lines, key=lambda line: line.rows[0].id, default=None)
 
     def _forget_state(self, entry: Entry | None) -> None:
         if entry and self._retained.get(entry.retained) is entry:
@@ -297,8 +282,9 @@ class _Line:
 
 
 def size(message: Message) -> int:
-    """Bytes of a message, with what is to follow it."""
-    return len(message.topic) + len(message.payload) + (size(message.then) if message.then else 0)
+    """Bytes of a message, or of its file, with what is to follow it."""
+    own = len(message.topic) + len(message.payload) + message.file_bytes
+    return own + (size(message.then) if message.then else 0)
 
 
 def chain(message: Message) -> Sequence[Message]:
