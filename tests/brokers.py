@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -161,7 +161,7 @@ class Uplink:
         self._threads = [threading.Thread(target=self._accept)]
         self._sockets: list[socket.socket] = []
 
-    def __enter__(self) -> Uplink:
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
@@ -203,6 +203,26 @@ class Uplink:
     def _run(self, source: socket.socket, target: socket.socket) -> None:
         while some := source.recv(65536):
             target.sendall(some)
+
+
+class Breaking(Uplink):
+    """A way to a broker that breaks: a connection carries `length()` bytes of what a client sends, and then is gone."""
+
+    def __init__(self, port: int, length: Callable[[], int]) -> None:
+        super().__init__(port, 0)
+        self.length = length
+        self.breaks = 0
+
+    def _crawl(self, source: socket.socket, target: socket.socket) -> None:
+        left = self.length()
+        while some := source.recv(min(left, 65536)):
+            target.sendall(some)
+            self.carried += len(some)
+            left -= len(some)
+            if not left:
+                self.breaks += 1
+                for end in (source, target):
+                    end.shutdown(socket.SHUT_RDWR)
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -55,21 +56,11 @@ def advise(mqtt: Mqtt) -> None:
         log.warning("%s is open to every user of this machine: chmod 600 %s", mqtt.password_file, mqtt.password_file)
 
 
-class _TlsSocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails: paho drops it as it is."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-def tls_context(mqtt: Mqtt) -> ssl.SSLContext:
+def tls_context(mqtt: Mqtt, on_failure: Callable[[socket.socket], None] = lambda _: None) -> ssl.SSLContext:
     """TLS that checks the broker's certificate and name: against `ca_file` alone, or else the system's.
 
-    There is no way to leave the check out: the password is sent after it only.
+    There is no way to leave the check out: the password is sent after it only. `on_failure` gets a socket whose
+    handshake failed, before it is closed.
 
     Raises:
         BadConfig: a certificate or key cannot be used.
@@ -86,8 +77,23 @@ def tls_context(mqtt: Mqtt) -> ssl.SSLContext:
             raise BadConfig(
                 f"mqtt.client_cert_file: {mqtt.client_cert_file} and its key cannot be used: {_plain(error)}"
             ) from error
-    context.sslsocket_class = _TlsSocket
+    context.sslsocket_class = _socket_class(on_failure)
     return context
+
+
+def _socket_class(on_failure: Callable[[socket.socket], None]) -> type[ssl.SSLSocket]:
+    class TlsSocket(ssl.SSLSocket):
+        """Closes itself when the handshake fails: paho drops it as it is."""
+
+        def do_handshake(self, block: bool = False) -> None:
+            try:
+                super().do_handshake(block)
+            except OSError:
+                on_failure(self)
+                self.close()
+                raise
+
+    return TlsSocket
 
 
 def sentence(error: OSError | UnicodeError, mqtt: Mqtt) -> str:

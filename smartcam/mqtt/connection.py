@@ -1,7 +1,6 @@
 """One connection to the broker, from its opening to its end, driven by the thread that owns it.
 
-Each connection has a paho client of its own. The client's callbacks only enqueue; what has come of it
-is looked at between two turns of the loop, so nothing that a callback could raise can hide in paho.
+Each connection has a paho client of its own; what its callbacks heard is looked at between two turns of the loop.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from smartcam.config.sections import Mqtt
@@ -19,56 +18,22 @@ from smartcam.data import Message
 from smartcam.errors import SmartcamError, Unavailable
 from smartcam.mqtt.broker import address, port, sentence
 from smartcam.mqtt.client import new_client, properties, session_arguments
+from smartcam.mqtt.heard import Ack, Arrival, Heard
+from smartcam.mqtt.pace import ALONE, BUFFER_BYTES, Lane, Way
 from smartcam.mqtt.protocol import Known, Protocol
+from smartcam.mqtt.refusals import ClosedSilently, WrongProtocol, hang_up_for_an_answer, no_answer, refusal
 from smartcam.mqtt.under_way import UnderWay
 from smartcam.mqtt.wake import Wake
+from smartcam.mqtt.wire import Carried, carried, limit_buffer, wire_bytes
 from smartcam.workers import Alive
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
-WINDOW = 20
-"""Messages that may be under way at once; a broker may ask for fewer."""
 SOON_S = 3.0
 """Silence for longer, where the network is not to blame, looks like a broker that does not know MQTT 5."""
 ROUND_TRIPS = 3
 """The network may be to blame for so many times what the dialling took: that was one round trip or more."""
-UNSUPPORTED_PROTOCOL = 0x84
-ADVICE = {
-    0x86: " (look at mqtt.username and the password_file)",
-    0x87: " (look at mqtt.username and the password_file)",
-    0x85: " (another client id may be wanted: it comes from node.name)",
-}
-"""What to do about a refusal, by its reason code."""
-BLAMELESS = frozenset({0x89, 0x8B, 0x8E, 0x98})
-"""Reasons to end a connection that lie in no message: busy, shutting down, taken over, an administrator's wish."""
-HEADER_BYTES = 15
-"""The most that MQTT adds to topic and payload: type, length, topic length, packet id, one property."""
-
-
-class WrongProtocol(Unavailable):
-    """The broker does not speak this version of MQTT, as far as can be told from outside."""
-
-
-class HungUp(Unavailable):
-    """The broker ended the connection, and the reason may lie in what it was sent."""
-
-
-class Ack(NamedTuple):
-    """What became of a message."""
-
-    mid: int
-    code: int
-    """MQTT 5's reason code: 128 and above is a refusal."""
-    reason: str
-
-
-class Arrival(NamedTuple):
-    """A message that came in."""
-
-    topic: str
-    payload: bytes
-    retained: bool
 
 
 def connect(
@@ -79,6 +44,7 @@ def connect(
     will: Message | None = None,
     session_s: int | None = None,
     known: Known | None = None,
+    way: Way = ALONE,
 ) -> Connection:
     """Open a connection: MQTT 5, or else 3.1.1, unless the broker is known to speak 5.
 
@@ -92,7 +58,7 @@ def connect(
     """
 
     def new(protocol: Protocol) -> Connection:
-        return Connection(mqtt, client_id, protocol, will, session_s)
+        return Connection(mqtt, client_id, protocol, will, session_s, way)
 
     known = known or Known()
     if known.speaks_5:
@@ -131,28 +97,57 @@ class Connection:
     """One connection. Not for use by two threads."""
 
     def __init__(
-        self, mqtt: Mqtt, client_id: str, protocol: Protocol, will: Message | None, session_s: int | None
+        self,
+        mqtt: Mqtt,
+        client_id: str,
+        protocol: Protocol,
+        will: Message | None,
+        session_s: int | None,
+        way: Way = ALONE,
     ) -> None:
         self.protocol = protocol
         self.where = address(mqtt)
-        self.window = WINDOW
-        self.acks: deque[Ack] = deque()
-        self.arrived: deque[Arrival] = deque()
-        self.granted: list[int] | None = None
-        """The answer to `subscribe`, one reason code a topic: 128 and above is a refusal."""
-        self.opened_at = 0.0
-        """Monotonic."""
         self._mqtt = mqtt
         self._client_id = client_id
         self._will = will
         self._session_s = session_s
         self._client: Client
-        self._max_packet_bytes: int | None = None
-        self._connack: tuple[int, str] | None = None
-        self._dialling_s = 0.0
         self._under_way = UnderWay()
-        self._end: Unavailable | None = None
-        """Why the connection ended, where the broker or the silence told."""
+        self._heard = Heard(self.where, on_answer=self._under_way.answered, on_close=self._count)
+        self._lane = Lane(way.pace, gives_way=way.gives_way) if way.pace else None
+        self._on_carried = way.on_carried
+        self._carried = Carried()
+        self._dialling_s = 0.0
+
+    @property
+    def acks(self) -> deque[Ack]:
+        """What became of messages."""
+        return self._heard.acks
+
+    @property
+    def arrived(self) -> deque[Arrival]:
+        """Messages that came in."""
+        return self._heard.arrived
+
+    @property
+    def granted(self) -> list[int] | None:
+        """The answer to `subscribe`, one reason code a topic: 128 and above is a refusal. None before it is there."""
+        return self._heard.granted
+
+    @property
+    def opened_at(self) -> float:
+        """Monotonic."""
+        return self._heard.welcome_at
+
+    @property
+    def window(self) -> int:
+        """How many messages may be under way at once."""
+        return self._heard.window
+
+    @property
+    def max_packet_bytes(self) -> int | None:
+        """The largest that the broker takes; None where it has not said."""
+        return self._heard.max_packet_bytes
 
     def open(self, alive: Alive) -> Self:
         """Connect, and wait for the broker's answer. The connection is closed again where this raises."""
@@ -163,12 +158,16 @@ class Connection:
     def dial(self) -> None:
         """Reach the broker, and send it the CONNECT."""
         mqtt, url = self._mqtt, urlsplit(self._mqtt.url)
-        client = new_client(mqtt, self._client_id, self.protocol, self._will, clean=self._session_s is None)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
+        client = new_client(
+            mqtt,
+            self._client_id,
+            self.protocol,
+            self._will,
+            clean=self._session_s is None,
+            lane=self._lane,
+            on_failure=self._count,
+        )
+        self._heard.listen(client)
         self._client = client
         keepalive_s = min(max(1, round(mqtt.keepalive)), 65535)
         began = time.monotonic()
@@ -179,6 +178,8 @@ class Connection:
         except (OSError, UnicodeError) as error:
             raise Unavailable(sentence(error, mqtt)) from error
         self._dialling_s = time.monotonic() - began
+        if self._lane and self._lane.gives_way and (sock := client.socket()) is not None:
+            limit_buffer(sock.fileno(), BUFFER_BYTES)
 
     @property
     def soon_s(self) -> float:
@@ -188,17 +189,17 @@ class Connection:
     def wait_for_answer(self, alive: Alive, within_s: float) -> bool:
         """Wait until the broker answers the CONNECT or hangs up, and say whether it did. Closed where this raises."""
         until = time.monotonic() + within_s
-        while self._connack is None and self._client.socket() is not None and time.monotonic() < until:
+        while self._heard.connack is None and self._client.socket() is not None and time.monotonic() < until:
             if not alive():
                 self.close()
                 raise Unavailable(f"{self.where}: stopped while connecting")
             self._turn(0.1)
-        return self._connack is not None or self._client.socket() is None
+        return self._heard.connack is not None or self._client.socket() is None
 
     def is_welcome(self) -> bool:
         """Whether the broker has let us in by now."""
         self._turn(0.0)
-        return self._connack is not None and self._connack[0] == 0 and self._client.socket() is not None
+        return self._heard.connack is not None and self._heard.connack[0] == 0 and self._client.socket() is not None
 
     def enter(self) -> Self:
         """Take the broker's answer for what it is. The connection is closed where this raises."""
@@ -209,8 +210,7 @@ class Connection:
 
     def fits(self, topic: str, payload: bytes) -> bool:
         """Whether the broker takes a message of this size."""
-        size = len(topic.encode()) + len(payload) + HEADER_BYTES
-        return self._max_packet_bytes is None or size <= self._max_packet_bytes
+        return self.max_packet_bytes is None or wire_bytes(topic, payload) <= self.max_packet_bytes
 
     def publish(
         self, topic: str, payload: bytes, *, qos: int, retain: bool = False, expiry_s: int | None = None
@@ -240,12 +240,12 @@ class Connection:
         """Wait for the network or for `wake`, and do what there is to do.
 
         Raises:
-            HungUp: the broker has ended the connection.
+            HungUp: the broker has ended the connection, and did not say that no message is to blame.
             Unavailable: it has ended for another reason.
         """
         self._turn(timeout_s, wake)
         if self._client.socket() is None:
-            raise self._end or HungUp(f"{self.where} closed the connection")
+            raise self._heard.end or ClosedSilently(f"{self.where} closed the connection")
 
     def disconnect(self) -> None:
         """Take leave: the broker does not publish the will."""
@@ -258,6 +258,7 @@ class Connection:
     def close(self) -> None:
         """Let go of the network at once. The broker publishes the will, unless we took leave."""
         if (sock := self._client.socket()) is not None:
+            self._count(sock)
             sock.close()
 
     def _turn(self, timeout_s: float, wake: Wake | None = None) -> None:
@@ -266,56 +267,33 @@ class Connection:
             return
         # Bytes that TLS has read ahead are not seen by poll.
         pending = sock.pending() if hasattr(sock, "pending") else 0
+        held_s = self._lane.wait_s() if self._lane and self.busy else 0.0
         poll = select.poll()
-        poll.register(sock, select.POLLIN | (select.POLLOUT if self.busy else 0))
+        poll.register(sock, select.POLLIN | (select.POLLOUT if self.busy and not held_s else 0))
         if wake:
             poll.register(wake, select.POLLIN)
-        ready = dict(poll.poll(0 if pending else timeout_s * 1000))
+        ready = dict(poll.poll(0 if pending else 1000 * (min(timeout_s, held_s) if held_s else timeout_s)))
         if wake and wake.fileno() in ready:
             wake.clear()
         if pending or ready.get(sock.fileno(), 0) & ~select.POLLOUT:
             self._client.loop_read()
         if self.busy:
             self._client.loop_write()
+        if self._client.socket() is not None:
+            self._count(sock)
         # paho's ping would wait behind a long message, and its answer be given up while that still moves.
         if self._client.socket() is not None and not self._under_way.is_slow(sock.fileno()):
             self._client.loop_misc()
 
+    def _count(self, sock: Any) -> None:
+        before, self._carried = self._carried, carried(sock.fileno(), self._carried)
+        if self._carried != before:
+            self._on_carried(self._carried.sent - before.sent, self._carried.received - before.received)
+
     def _refusal(self) -> Unavailable | None:
-        code, reason = self._connack or (UNSUPPORTED_PROTOCOL, "")
-        if self._connack:
-            words = f"refuses the connection: {reason}{ADVICE.get(code, '')}"
-        elif self._client.socket() is not None:
-            # A broker that takes the CONNECT of MQTT 5 for one of 3.1.1 may wait for bytes that never come.
-            words = f"takes the connection but says nothing for {self._mqtt.connect_timeout:g} s"
-        else:
-            hint = "does it want a client certificate?" if self._mqtt.tls else "is it an MQTT broker?"
-            words = f"closed the connection before it answered: {hint}"
-        kind = WrongProtocol if code == UNSUPPORTED_PROTOCOL else Unavailable
-        return kind(f"{self.where} {words}") if code else None
-
-    # The callbacks. They only assign and enqueue, so there is nothing they could raise.
-
-    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
-        self._connack = reason.value, str(reason).lower()
-        self.opened_at = time.monotonic()
-        self._max_packet_bytes = getattr(properties, "MaximumPacketSize", None)
-        self.window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
-
-    def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
-        if flags.is_disconnect_packet_from_server:
-            kind = Unavailable if reason.value in BLAMELESS else HungUp
-            self._end = kind(f"{self.where} ended the connection: {str(reason).lower()}")
-        elif reason.getName() == "Keep alive timeout":
-            self._end = Unavailable(f"{self.where} no longer answers")
-
-    def _on_publish(self, _client: Any, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
-        self.acks.append(Ack(mid, reason.value, str(reason).lower()))
-        self._under_way.answered(mid)
-
-    def _on_subscribe(self, _client: Any, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
-        self.granted = [reason.value for reason in reasons]
-
-    def _on_message(self, _client: Any, _data: Any, message: Any) -> None:
-        with suppress(UnicodeDecodeError):  # A topic that is no UTF-8 cannot be one of ours.
-            self.arrived.append(Arrival(message.topic, bytes(message.payload), message.retain))
+        if self._heard.connack:
+            code, reason = self._heard.connack
+            return refusal(self.where, code, reason) if code else None
+        if self._client.socket() is not None:
+            return no_answer(self.where, within_s=self._mqtt.connect_timeout)
+        return hang_up_for_an_answer(self.where, tls=self._mqtt.tls)

@@ -1,20 +1,17 @@
-"""What is said on the topics, as models, and the way from the nouns to messages. Pure.
-
-Times are RFC 3339 in UTC with milliseconds, boxes are ``[x, y, w, h]`` in 0..1 of the whole frame, and
-what is absent is unknown. Within ``v`` = 1 keys are only added: a reader ignores those it does not know.
-"""
+"""What is said of events and their evidence, as models, and the way from the nouns to messages. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import replace
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, JsonValue
 
 from smartcam import data
-from smartcam.data import Kind, Level, Message, Phase, Scene, Weight
+from smartcam.data import Exhibit, Kind, Level, Message, Phase, Scene, Weight
+from smartcam.mqtt.form import XYWH, Payload, Share, Time, rfc3339, xywh
 from smartcam.mqtt.topics import Topics
 
 MAX_BYTES = 16 * 1024
@@ -23,34 +20,6 @@ MAX_ROWS = 50
 """Tracks or detections in one payload. `count` says how many there were."""
 BOXES_S = 10
 """How long boxes are worth sending to a subscriber that reads slowly."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Time: TypeAlias = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-XYWH: TypeAlias = tuple[Share, Share, Share, Share]
-
-
-def rfc3339(unix_s: float) -> str:
-    """``1795543331.25`` → ``2026-11-24T18:02:11.250Z``, rounded to the millisecond."""
-    at = _EPOCH + timedelta(milliseconds=round(unix_s * 1000))
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-def xywh(box: data.Box) -> XYWH:
-    """x1, y1, x2, y2 → x, y, width, height, cut at the frame's edges and rounded to 4 digits."""
-    x1, y1, x2, y2 = (min(max(float(side), 0.0), 1.0) for side in box)
-    return round(x1, 4), round(y1, 4), round(max(x2 - x1, 0.0), 4), round(max(y2 - y1, 0.0), 4)
-
-
-class Payload(BaseModel):
-    """One JSON object. Its keys keep the order of the fields, so the same facts give the same bytes."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    def encode(self) -> bytes:
-        """Compact UTF-8 JSON, without what is unknown."""
-        return self.model_dump_json(exclude_none=True).encode()
 
 
 class TrackRow(Payload):
@@ -120,11 +89,36 @@ class MediaPayload(Payload):
 
     v: Literal[1] = 1
     event: str
-    kind: Literal["snapshot", "clip"]
+    """Of a sample, its own id."""
+    kind: Literal["snapshot", "clip", "sample"]
     topic: str
-    bytes: int
-    sha256: str
-    parts: int = 1
+    """Part 2 of 3 was put on ``TOPIC/2-of-3``."""
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Both of the whole."""
+    parts: Annotated[int, Field(ge=1)] = 1
+    part_bytes: int | None = None
+    """Of every part but the last, where there are several."""
+    start: Time | None = None
+    """When a clip's footage begins …"""
+    end: Time | None = None
+    """… and ends."""
+    codec: str | None = None
+    """A clip's, as FFmpeg calls it."""
+    reasons: tuple[str, ...] | None = None
+    """Why a sample was not told as an event."""
+
+
+class ReplyPayload(Payload):
+    """N/reply/VERB: what became of a command."""
+
+    v: Literal[1] = 1
+    id: str
+    """The command's; empty where it had none."""
+    status: Literal["done", "refused", "failed"]
+    """refused: asked wrongly, or for what is not there; failed: not possible now."""
+    data: dict[str, JsonValue] | None = None
+    error: str | None = None
 
 
 class DetectionsPayload(Payload):
@@ -141,117 +135,6 @@ class DetectionsPayload(Payload):
     """Whether a model looked at this frame: if not, no detections does not mean that nothing was there."""
     detections: tuple[DetectionRow, ...]
     tracks: tuple[TrackRow, ...]
-
-
-class ModelInfo(Payload):
-    """A model that this node runs."""
-
-    name: str
-    sha256: str | None = None
-    runtime: str | None = None
-    accelerator: str | None = None
-
-
-class InfoPayload(Payload):
-    """N/info: what this node is."""
-
-    v: Literal[1] = 1
-    node: str
-    version: str
-    models: tuple[ModelInfo, ...]
-    cameras: tuple[str, ...]
-    labels: tuple[str, ...]
-    """Those that rules use."""
-
-
-class CameraHealth(Payload):
-    """How a camera is."""
-
-    online: bool
-    reason: str | None = None
-    fps: float | None = None
-    frames: int | None = None
-    """Since the start."""
-    dropped: int | None = None
-    """Frames that were not looked at, since the start."""
-
-
-class ModelHealth(Payload):
-    """How a model is."""
-
-    state: str
-    reason: str | None = None
-    device: str | None = None
-    invoke_ms: float | None = None
-    temperature_c: float | None = None
-    """Of the accelerator."""
-    restarts: int | None = None
-    looks: int | None = None
-    """Inferences since the start."""
-    pid: int | None = None
-    """Of the process that owns the accelerator."""
-
-
-class OutboxHealth(Payload):
-    """What MQTT still owes, and what it could not keep."""
-
-    depth: int
-    bytes: int
-    dropped: dict[Kind, int]
-    """By kind: there was no room."""
-    failed: dict[Kind, int]
-    """By kind: the broker does not take it."""
-
-
-class LinkHealth(Payload):
-    """How the connection to the broker is."""
-
-    connected: bool
-    protocol: str | None = None
-    reason: str | None = None
-    reconnects: int = 0
-    published: int = 0
-    denied: int = 0
-
-
-class HealthPayload(Payload):
-    """N/health: figures, and what is not as it should be."""
-
-    v: Literal[1] = 1
-    node: str
-    version: str
-    uptime_s: float
-    clock_ok: bool
-    degraded: tuple[str, ...]
-    """A sentence for each thing that works on its slower path, or not at all; empty when all is well."""
-    cameras: dict[str, CameraHealth]
-    models: dict[str, ModelHealth]
-    mqtt: LinkHealth | None = None
-    outbox: OutboxHealth | None = None
-    temperature_c: float | None = None
-    memory_mib: float | None = None
-    disk_free_mib: float | None = None
-    near_misses: dict[str, int] = {}
-    """By rule, since the start: how often something that it looks for came, and not all that it asks for held. At most
-    50 rules, those with the most."""
-
-
-class ConfigProblem(Payload):
-    """Where a configuration cannot be used, and why."""
-
-    file: str
-    line: int | None = None
-    key: str | None = None
-    message: str
-
-
-class ConfigPayload(Payload):
-    """N/config: which configuration is in force, and what is wrong with a newer one."""
-
-    ok: bool
-    hash: str | None = None
-    loaded_at: Time | None = None
-    errors: tuple[ConfigProblem, ...] = ()
 
 
 def event_message(topics: Topics, event: data.Event, *, n: int, clock_ok: bool, model: str | None = None) -> Message:
@@ -289,7 +172,7 @@ def event_message(topics: Topics, event: data.Event, *, n: int, clock_ok: bool, 
         tracks = tracks[: len(tracks) // 2]
     kind: Kind = "alert" if event.level == "alert" else "event"
     weight: Weight = "passing" if event.phase == "update" else "light" if event.level == "info" else "full"
-    return Message(topics.camera(event.camera).event, payload, kind, weight=weight, event=event.id)
+    return Message(topics.camera(event.camera).event, payload, kind, weight=weight, event=event.id, rule=event.rule)
 
 
 def snapshot_messages(topics: Topics, event: data.Event, jpeg: bytes) -> list[Message]:
@@ -302,11 +185,36 @@ def snapshot_messages(topics: Topics, event: data.Event, jpeg: bytes) -> list[Me
     told = MediaPayload(
         event=event.id, kind="snapshot", topic=topic, bytes=len(jpeg), sha256=hashlib.sha256(jpeg).hexdigest()
     )
-    word = Message(camera.media, told.encode(), "snapshot")
+    word = Message(camera.media, told.encode(), "snapshot", event=event.id, rule=event.rule)
     return [
-        Message(topic, jpeg, "snapshot", then=word, event=event.id),
-        Message(camera.latest, jpeg, "snapshot", qos=0, retain=True, event=event.id),
+        Message(topic, jpeg, "snapshot", then=word, event=event.id, rule=event.rule),
+        Message(camera.latest, jpeg, "snapshot", qos=0, retain=True, event=event.id, rule=event.rule),
     ]
+
+
+def exhibit_message(topics: Topics, exhibit: Exhibit, *, jpeg: bytes = b"", codec: str | None = None) -> Message:
+    """What is kept of an event, or a sample, from its file, or a picture that is none yet; and the word that follows.
+
+    Whoever sends it puts the number of parts and their size into that word, if it takes several.
+    """
+    camera = topics.camera(exhibit.camera)
+    is_clip = exhibit.kind == "clip"
+    topic = camera.clip(exhibit.event) if is_clip else camera.snapshot(exhibit.event)
+    kind: Kind = "clip" if is_clip else "snapshot"
+    told = MediaPayload(
+        event=exhibit.event,
+        kind=exhibit.kind,
+        topic=topic,
+        bytes=exhibit.bytes,
+        sha256=exhibit.sha256,
+        start=rfc3339(exhibit.start) if is_clip else None,
+        end=rfc3339(exhibit.end) if is_clip else None,
+        codec=codec,
+        reasons=exhibit.reasons if exhibit.kind == "sample" else None,
+    )
+    word = Message(camera.media, told.encode(), kind, event=exhibit.event, rule=exhibit.rule)
+    whole = Message(topic, jpeg, kind, then=word, event=exhibit.event, rule=exhibit.rule)
+    return whole if jpeg else replace(whole, file=exhibit.file, file_bytes=exhibit.bytes)
 
 
 def detections_message(topics: Topics, scene: Scene) -> Message:

@@ -7,6 +7,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 TEXT = "smartcam"
 """Root of everything that can be read."""
@@ -15,6 +16,7 @@ MEDIA = "smartcam-media"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _FILES = {"snapshot": ".jpg", "clip": ".mp4"}
+_PART = re.compile(r"([1-9]\d{0,4})-of-([1-9]\d{0,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,6 @@ class CameraTopics:
     def clip(self, event: str) -> str:
         return self._bytes(f"{event}/clip")
 
-    def clip_part(self, event: str, part: int, parts: int) -> str:
-        """Part 1 … `parts` of a clip that is too large for one message."""
-        return self._bytes(f"{event}/clip/{part}-of-{parts}")
-
     def _text(self, rest: str) -> str:
         return f"{TEXT}/{self.node}/{self.camera}/{rest}"
 
@@ -108,6 +106,11 @@ class Topics:
     def mode(self) -> str:
         return self._text("mode")
 
+    @property
+    def digest(self) -> str:
+        """What waits here, because it may not leave yet."""
+        return self._text("digest")
+
     def command(self, verb: str) -> str:
         return self._text(f"cmd/{verb}")
 
@@ -136,12 +139,38 @@ def slug(label: str) -> str:
     return plain or f"label-{zlib.crc32(label.encode('utf-8', 'replace')):08x}"
 
 
+def part_topic(topic: str, part: int, parts: int) -> str:
+    """Where part 1 … `parts` of a picture or clip goes that is too large for one message on `topic`."""
+    return f"{topic}/{part}-of-{parts}"
+
+
+class Part(NamedTuple):
+    """What a part's topic says."""
+
+    topic: str
+    """The whole's."""
+    number: int
+    """From 1 …"""
+    parts: int
+    """… to this."""
+
+
+def part_of(topic: str) -> Part | None:
+    """``…/clip/2-of-3`` → the topic of the whole, 2, 3; None for any other topic."""
+    whole, _, last = topic.rpartition("/")
+    found = _PART.fullmatch(last)
+    if not found or media_file(whole) is None or whole.endswith("/latest"):
+        return None
+    part = Part(whole, int(found[1]), int(found[2]))
+    return part if part.number <= part.parts else None
+
+
 def media_file(topic: str) -> PurePosixPath | None:
     """Where a subscriber may keep what came on a media topic: a relative path that stays below its folder.
 
-    ``smartcam-media/n/c/latest`` → ``n/c/latest.jpg``, ``…/c/EVENT/snapshot`` → ``n/c/EVENT.jpg``,
-    ``…/c/EVENT/clip/2-of-3`` → ``n/c/EVENT.2-of-3.mp4``. None for any other topic: topics come from
-    strangers, and none of their levels may become ``..``, an absolute path or a hidden file.
+    ``smartcam-media/n/c/latest`` → ``n/c/latest.jpg``, ``…/c/EVENT/snapshot`` → ``n/c/EVENT.jpg``. None for any other
+    topic, a part's too: topics come from strangers, and none of their levels may become ``..``, an absolute path or a
+    hidden file.
     """
     root, *levels = topic.split("/")
     if root != MEDIA or not all(_PLAIN.fullmatch(level) for level in levels):
@@ -151,6 +180,15 @@ def media_file(topic: str) -> PurePosixPath | None:
             return PurePosixPath(node, camera, "latest.jpg")
         case [node, camera, event, ("snapshot" | "clip") as kind]:
             return PurePosixPath(node, camera, event + _FILES[kind])
-        case [node, camera, event, "clip", part]:
-            return PurePosixPath(node, camera, f"{event}.{part}.mp4")
+    return None
+
+
+def media_announced(word: str) -> str | None:
+    """What all media topics begin with that may be announced on this one; None where it is no camera's C/media.
+
+    ``smartcam/n/c/media`` → ``smartcam-media/n/c/``: nobody speaks for another camera.
+    """
+    match word.split("/"):
+        case [root, node, camera, "media"] if root == TEXT:
+            return f"{MEDIA}/{node}/{camera}/"
     return None

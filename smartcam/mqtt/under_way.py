@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 import time
+
+from smartcam.mqtt.wire import carried
 
 LONG_BYTES = 16 * 1024
 """More than any text has: only pictures and clips take seconds on a slow uplink."""
 STILL_S = 120.0
 """How long a long message may seem to stand still: a proxy on the way may have taken all of it at once."""
-BYTES_ACKED_AT = 120
-"""Offset of tcpi_bytes_acked, 64 bits, in struct tcp_info of linux/tcp.h (Linux 4.1 and later)."""
 
 
 class UnderWay:
@@ -46,19 +44,7 @@ class UnderWay:
         end = next(iter(self._ends.values()), 0)
         if end - self._answered_bytes <= LONG_BYTES:
             return False
-        if (acked := _acked_bytes(fileno)) != self._acked_bytes:
+        if (acked := carried(fileno).acked) != self._acked_bytes:
             self._acked_bytes = acked
             self._moved_at = time.monotonic()
         return time.monotonic() - self._moved_at < STILL_S
-
-
-def _acked_bytes(fileno: int) -> int:
-    """How much of what was ever sent the other end's TCP has acknowledged; 0 where the system does not tell."""
-    if not hasattr(socket, "TCP_INFO"):
-        return 0
-    sock = socket.socket(fileno=fileno)
-    try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED_AT + 8)
-    finally:
-        sock.detach()
-    return int(struct.unpack_from("=Q", info, BYTES_ACKED_AT)[0]) if len(info) == BYTES_ACKED_AT + 8 else 0

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Self
 
 from smartcam.config import Config, Mqtt
 from smartcam.data import Message, Scene
+from smartcam.mqtt.allowance import Allowance
+from smartcam.mqtt.elapsed import clocks
 from smartcam.mqtt.link import Link, LinkStatus
 from smartcam.mqtt.payloads import detections_message
 from smartcam.mqtt.topics import Topics, setter
@@ -19,15 +22,24 @@ from smartcam.workers import Worker
 class Uplink:
     """Two connections, so that a picture never delays an alert; what they owe survives their change.
 
-    `on_set(topic, payload)` gets what comes on the `/set` topics, in the connection's thread.
+    `on_set(topic, payload)` gets what comes on the `/set` topics and as a command, in the connection's thread.
     """
 
-    def __init__(self, config: Config, outbox: Outbox, on_set: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        outbox: Outbox,
+        on_set: Callable[[str, bytes], None],
+        *,
+        clock_ok: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.topics = Topics(config.node.name)
+        self.allowance = Allowance(outbox, read_clocks=clocks(clock_ok))
+        """What may be sent, and how large: the same whatever becomes of the connections."""
         self._outbox = outbox
         self._on_set = on_set
         self._links: Parts[tuple[str, Mqtt], Link] = Parts()
-        self._detections_hz = config.mqtt.detections
+        self._detections_hz = 0.0
         self._boxes_told_at: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -35,6 +47,7 @@ class Uplink:
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        self.allowance.close()
 
     @property
     def workers(self) -> list[Worker]:
@@ -42,15 +55,30 @@ class Uplink:
 
     @property
     def status(self) -> LinkStatus:
-        link = self._links.get("mqtt")
-        return link.status if link else LinkStatus()
+        """Of the first connection, with the bytes of both."""
+        links = self._links.things
+        if "mqtt" not in links:
+            return LinkStatus()
+        first, *others = (links[name].status for name in sorted(links))
+        return replace(
+            first,
+            sent_bytes=first.sent_bytes + sum(other.sent_bytes for other in others),
+            received_bytes=first.received_bytes + sum(other.received_bytes for other in others),
+            trouble=next((status.trouble for status in (first, *others) if status.trouble), ""),
+        )
+
+    @property
+    def clips_wait(self) -> bool:
+        """Whether clips are kept here until somebody asks for them, and no picture is sent twice."""
+        return self.allowance.uplink.metered
 
     def renew(self, config: Config) -> bool:
         """Connect as this configuration says; false where that is how it is connected already.
 
         After true, whoever has a state tells it again: the new connection knows none.
         """
-        self._detections_hz = config.mqtt.detections
+        self._detections_hz = 0.0 if config.uplink.metered else config.mqtt.detections
+        self.allowance.renew(config.uplink, config.mqtt.keepalive)
         self._outbox.max_bytes = config.mqtt.outbox * 2**20
         wanted = dict.fromkeys(("mqtt", "mqtt media"), (config.node.name, _of_connection(config.mqtt)))
         if not self._links.unlike(wanted) and "mqtt" in self._links:
@@ -82,6 +110,9 @@ class Uplink:
     def _made(self, config: Config) -> dict[str, Link]:
         name = f"smartcam-{config.node.name}"
         sets = [setter(self.topics.armed), setter(self.topics.mode)] if config.mqtt.control != "off" else []
+        commands = [self.topics.command("+")] if config.mqtt.control == "all" else []
+        if config.mqtt.control == "all":
+            sets.append(self.topics.command("+"))
         return {
             "mqtt": Link(
                 config.mqtt,
@@ -89,11 +120,18 @@ class Uplink:
                 outbox=self._outbox,
                 kinds=("alert", "event"),
                 status_topic=self.topics.status,
-                subscriptions=sets,
+                subscriptions=[*sets, *commands],
                 # The broker may remember what we listened to before.
                 on_message=self._on_set if sets else None,
+                allowance=self.allowance,
             ),
-            "mqtt media": Link(config.mqtt, f"{name}-media", outbox=self._outbox, kinds=("snapshot", "clip")),
+            "mqtt media": Link(
+                config.mqtt,
+                f"{name}-media",
+                outbox=self._outbox,
+                kinds=("snapshot", "clip"),
+                allowance=self.allowance,
+            ),
         }
 
     def _end(self) -> None:

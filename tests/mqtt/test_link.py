@@ -300,6 +300,18 @@ def test_a_retained_command_is_an_old_one(broker: Mosquitto, outbox: MemoryOutbo
     assert calls == [b"new"]
 
 
+def test_what_is_too_long_for_a_command_is_not_even_received(broker: Mosquitto, outbox: MemoryOutbox) -> None:
+    calls: list[bytes] = []
+    link = link_to(broker.mqtt(), outbox, subscriptions=["cmd"], on_message=lambda _, payload: calls.append(payload))
+    with running(link), running_publisher(broker) as tell:
+        assert until(lambda: link.status.connected)
+        tell("cmd", "x" * 1_000_000)
+        tell("cmd", "short")
+        assert until(lambda: calls)
+    assert calls == [b"short"]
+    assert link.status.received_bytes < 1000
+
+
 @contextmanager
 def running_publisher(broker: Mosquitto) -> Iterator[Callable[..., None]]:
     """Another client of the broker, that publishes."""

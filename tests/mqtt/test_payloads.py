@@ -2,32 +2,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from smartcam.data import Detections, Scene, Track
+from smartcam.data import Detections, Exhibit, Scene, Track
+from smartcam.mqtt.form import rfc3339, xywh
+from smartcam.mqtt.health import ConfigPayload, ConfigProblem, HealthPayload, InfoPayload, ModelInfo
 from smartcam.mqtt.payloads import (
     MAX_BYTES,
-    ConfigPayload,
-    ConfigProblem,
     EventPayload,
-    HealthPayload,
-    InfoPayload,
     MediaPayload,
-    ModelInfo,
+    ReplyPayload,
     detections_message,
     event_message,
-    rfc3339,
+    exhibit_message,
     snapshot_messages,
-    xywh,
 )
 from smartcam.mqtt.topics import Topics
 from tests.mqtt.events import PERSON, event
 
 TOPICS = Topics("ridge1")
+CLIP_TOPIC = "smartcam-media/ridge1/front/01J/clip"
 
 
 def test_an_event_is_these_bytes() -> None:
@@ -115,6 +114,65 @@ def test_the_word_of_a_picture_follows_it_and_the_latest_has_none() -> None:
         topic=picture.topic,
         bytes=len(jpeg),
         sha256=hashlib.sha256(jpeg).hexdigest(),
+    )
+
+
+CLIP = Exhibit(
+    event="01J",
+    kind="clip",
+    camera="front",
+    rule="yard",
+    level="alert",
+    score=0.9,
+    start=1795543326.25,
+    end=1795543355.45,
+    reasons=("person in yard",),
+    file="media/01J/clip.mp4",
+    bytes=3_000_000,
+    sha256="ab" * 32,
+)
+
+
+def test_a_clip_leaves_from_its_file_and_its_word_tells_when_it_plays() -> None:
+    message = exhibit_message(TOPICS, CLIP, codec="h264")
+    assert (message.topic, message.kind, message.payload) == ("smartcam-media/ridge1/front/01J/clip", "clip", b"")
+    assert (message.file, message.file_bytes) == ("media/01J/clip.mp4", 3_000_000)
+    word = message.then
+    assert word
+    assert (word.topic, word.kind) == ("smartcam/ridge1/front/media", "clip")
+    assert word.payload.decode() == (
+        '{"v":1,"event":"01J","kind":"clip","topic":"smartcam-media/ridge1/front/01J/clip","bytes":3000000,'
+        f'"sha256":"{"ab" * 32}","parts":1,"start":"2026-11-24T18:02:06.250Z","end":"2026-11-24T18:02:35.450Z",'
+        '"codec":"h264"}'
+    )
+
+
+def test_a_kept_picture_and_a_sample_leave_as_snapshots() -> None:
+    kept = exhibit_message(TOPICS, replace(CLIP, kind="snapshot", file="media/01J/x.jpg"))
+    assert (kept.topic, kept.kind, kept.file) == (CLIP_TOPIC.replace("clip", "snapshot"), "snapshot", "media/01J/x.jpg")
+    sample = exhibit_message(TOPICS, replace(CLIP, kind="sample", file=""), jpeg=b"\xff\xd8")
+    assert (sample.kind, sample.payload, sample.file) == ("snapshot", b"\xff\xd8", "")
+    assert sample.then
+    told = json.loads(sample.then.payload)
+    assert (told["kind"], told["reasons"], "start" in told) == ("sample", ["person in yard"], False)
+
+
+def test_whatever_leaves_says_by_which_rule_and_for_which_event() -> None:
+    """`smartcam sent` tells it."""
+    messages = [event_message(TOPICS, event(), n=1, clock_ok=True), *snapshot_messages(TOPICS, event(), b"x")]
+    messages += [exhibit_message(TOPICS, replace(CLIP, event=event().id, rule=event().rule))]
+    messages += [message.then for message in messages if message.then]
+    assert len(messages) == 6
+    assert {(each.rule, each.event) for each in messages} == {("yard-intruder", "01JD8F7Z3M0000000000000000")}
+
+
+def test_a_reply_says_only_what_there_is() -> None:
+    assert (
+        ReplyPayload(id="a", status="done", data={"n": 1}).encode()
+        == b'{"v":1,"id":"a","status":"done","data":{"n":1}}'
+    )
+    assert (
+        ReplyPayload(id="", status="refused", error="no").encode() == b'{"v":1,"id":"","status":"refused","error":"no"}'
     )
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from smartcam.config.delivery import Uplink as Means
+from smartcam.config.sections import Mqtt
 from smartcam.mqtt import under_way
+from smartcam.mqtt.allowance import Allowance
+from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
+from smartcam.mqtt.pace import BURST_S
 from smartcam.mqtt.payloads import snapshot_messages
 from smartcam.mqtt.subscriber import subscribe
 from smartcam.mqtt.topics import Topics
 from smartcam.owed import KINDS
-from tests.brokers import Mosquitto, Uplink, mosquitto
+from tests.brokers import Mosquitto, Uplink, amqtt, mosquitto
+from tests.mqtt.bottleneck import Bottleneck
 from tests.mqtt.events import event
-from tests.mqtt.links import DEADLINE_S, link_to, owe, running, until
+from tests.mqtt.links import DEADLINE_S, QUICK, link_to, owe, running, until
 
 PICTURE = bytes(range(256)) * 130
 """33 kB: almost three seconds at the speed below."""
@@ -92,3 +99,30 @@ def test_a_picture_that_the_broker_does_not_take_is_not_announced(tmp_path: Path
             assert heard.receive(0.2) is None
     sizes = [json.loads(received.payload)["bytes"] for received in came if received and "media" in received.topic[-5:]]
     assert sizes == [len(b"small")]
+
+
+def test_a_link_that_keeps_to_a_rate_keeps_its_connection(broker: Mosquitto, outbox: MemoryOutbox) -> None:
+    """Each part takes half a keepalive, and a ping gets through between two."""
+    allowance = Allowance(outbox)
+    allowance.renew(Means.model_validate({"rate": "12KB/s"}), KEEPALIVE_S)
+    link = Link(
+        broker.mqtt(keepalive=KEEPALIVE_S), "node", outbox=outbox, kinds=("snapshot", "clip"), allowance=allowance
+    )
+    begin = time.monotonic()
+    with running(link):
+        for _ in range(4):
+            owe(outbox, "t", b"x" * outbox.part_bytes, "clip")
+        assert until(lambda: link.status.published == 4)
+    assert time.monotonic() - begin > 4 * KEEPALIVE_S / 2 - 2 * BURST_S
+    assert link.status.connects == 1
+
+
+def test_websockets_that_take_little_at_a_time_lose_nothing(outbox: MemoryOutbox) -> None:
+    with amqtt("ws") as url, Bottleneck(int(url.rpartition(":")[2]), 200_000, queue_bytes=2048) as way:
+        mqtt = Mqtt.model_validate({"url": way.url.replace("mqtt://", "ws://")} | QUICK)
+        link = Link(mqtt, "node", outbox=outbox, kinds=["snapshot"])
+        with subscribe(Mqtt.model_validate({"url": url} | QUICK), ["t"]) as heard, running(link):
+            owe(outbox, "t", 6 * PICTURE, "snapshot")
+            received = heard.receive(DEADLINE_S)
+    assert received is not None
+    assert received.payload == 6 * PICTURE

@@ -13,12 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from smartcam.config.delivery import Uplink
 from smartcam.config.sections import Mqtt
 from smartcam.errors import BadConfig, Unavailable
+from smartcam.mqtt.allowance import Allowance
 from smartcam.mqtt.broker import tls_context
 from smartcam.mqtt.connection import connect
+from smartcam.mqtt.link import Link
+from smartcam.mqtt.outbox import MemoryOutbox
+from smartcam.mqtt.pace import Way
 from smartcam.mqtt.subscriber import subscribe
 from tests.brokers import Mosquitto, mosquitto
+from tests.mqtt.bottleneck import Bottleneck
+from tests.mqtt.links import owe, running, until
 
 QUICK = {"connect_timeout": 3, "retry_min": 0.05, "retry_max": 0.3}
 
@@ -71,6 +78,25 @@ def test_a_broker_with_a_certificate_of_our_authority_is_trusted(tmp_path: Path,
         subscribe(broker.mqtt(ca_file=str(ca.file)), ["t"]) as heard,
     ):
         assert heard.receive(0.05) is None
+
+
+def test_bytes_are_counted_and_paced_as_they_are_with_tls(tmp_path: Path, ca: Authority) -> None:
+    """The kernel counts what TLS adds; a write cut small, and one that the network does not take, is nothing to it."""
+    outbox = MemoryOutbox(2**20)
+    allowance = Allowance(outbox)
+    allowance.renew(Uplink.model_validate({"rate": "60KB/s"}), 60.0)
+    certificate = ca.certificate("right", "IP:127.0.0.1")
+    with tls_broker(tmp_path, ca, certificate) as broker, Bottleneck(broker.port, 50_000, queue_bytes=2048) as way:
+        mqtt = broker.mqtt(url=way.url.replace("mqtt://", "mqtts://"), ca_file=str(ca.file))
+        link = Link(mqtt, "node", outbox=outbox, kinds=["clip"], allowance=allowance)
+        with running(link):
+            owe(outbox, "t", b"x" * 120_000, "clip")
+            assert until(lambda: link.status.published == 1)
+        counted = link.status.sent_bytes + link.status.received_bytes
+        assert until(lambda: way.carried >= counted - 1)
+    assert way.carried - counted < 200  # The broker's farewell comes when we have gone.
+    assert link.status.connects == 1
+    assert link.status.sent_bytes > 120_000 + 500
 
 
 def test_a_broker_may_ask_for_our_certificate(tmp_path: Path, ca: Authority) -> None:
@@ -129,15 +155,18 @@ def test_an_impostor_is_told_no_byte_of_the_password(
     certificate = signer.certificate("impostor", named, days=-1 if fault == "expired" else 2)
     password = tmp_path / "password"
     password.write_text("secret")
+    carried: list[int] = []
     with Impostor(certificate) as impostor:
         mqtt = Mqtt.model_validate(
             {"url": f"mqtts://{host}:{impostor.port}", "username": "anna", "password_file": str(password)}
             | {"ca_file": str(ca.file)}
             | QUICK
         )
+        way = Way(on_carried=lambda sent, received: carried.append(sent + received))
         with pytest.raises(Unavailable, match=f"certificate verify failed: .*({words})") as refused:
-            connect(mqtt, "node", lambda: True)
+            connect(mqtt, "node", lambda: True, way=way)
     assert impostor.heard == b""
+    assert sum(carried) > 1000  # What it costs is counted all the same.
     assert "secret" not in str(refused.value)
 
 
