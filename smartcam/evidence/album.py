@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from smartcam.data import Frame, Scene, Track
+from smartcam.data import Box, Frame, Scene, Track
+from smartcam.evidence.cover import Cover, Labels, Things, named, things
 from smartcam.evidence.quality import quality_but_sharpness, sharpness
 
 CLEARLY = 1.1
@@ -25,6 +26,8 @@ class Candidate:
     """All that were seen in this frame."""
     quality: float
     """In 0..1; 0 for a picture of nothing in particular."""
+    things: Things | None = None
+    """All that the model saw in this very frame, at any score, and all that is tracked; None where it did not look."""
 
 
 @dataclass(slots=True)
@@ -33,7 +36,8 @@ class _Page:
 
     best: dict[int, Candidate] = field(default_factory=dict)
     """By track."""
-    latest: Frame | None = None
+    latest: Candidate | None = None
+    """Of nothing in particular."""
     events: dict[str, frozenset[int]] = field(default_factory=dict)
     """The tracks that each open event holds."""
 
@@ -58,8 +62,9 @@ class Album:
         """Take the camera's next scene."""
         page = self._pages.setdefault(scene.camera, _Page())
         if scene.frame:
-            page.latest = scene.frame
-            self._compare(page, scene, scene.frame)
+            seen = things(scene.detections, scene.tracks) if scene.looked else None
+            page.latest = Candidate(scene.frame, None, (), 0.0, seen)
+            self._compare(page, scene, page.latest)
         live = {track.id for track in scene.tracks}
         self._forget(page, live)
         self._shrink(page, {track.id for track in scene.confirmed})
@@ -84,7 +89,7 @@ class Album:
         found = [page.best[track_id] for track_id in track_ids if track_id in page.best]
         if found:
             return max(found, key=lambda candidate: candidate.quality)
-        return Candidate(page.latest, None, (), 0.0) if page.latest else None
+        return page.latest
 
     def keep_only(self, cameras: Collection[str]) -> None:
         """Forget the pictures of all other cameras."""
@@ -95,14 +100,15 @@ class Album:
         """Memory of all the frames that candidates keep, about."""
         return sum(_bytes(frame) for page in self._pages.values() for frame in _frames(page))
 
-    def _compare(self, page: _Page, scene: Scene, frame: Frame) -> None:
+    def _compare(self, page: _Page, scene: Scene, latest: Candidate) -> None:
+        frame = latest.frame
         seen = tuple(track for track in scene.tracks if track.last_at >= scene.at)
         for track in seen:
             to_beat = page.best[track.id].quality * CLEARLY if track.id in page.best else 0.0
             quality = quality_but_sharpness(track, scene.detections)
             # Sharpness costs pixels, so it is only measured where it can decide.
             if quality > to_beat and (quality := quality * sharpness(frame.picture.luma, track.box)) > to_beat:
-                page.best[track.id] = Candidate(frame, track, seen, quality)
+                page.best[track.id] = replace(latest, track=track, tracks=seen, quality=quality)
 
     def _forget(self, page: _Page, live: set[int]) -> None:
         held = page.held
@@ -130,6 +136,15 @@ class Album:
         if not page.held <= live:
             shown = {track.id for candidate in page.best.values() for track in candidate.tracks}
             page.events = {event: held & (live | shown) for event, held in page.events.items()}
+
+
+def hidden_in(candidate: Candidate, labels: Labels, cover: Cover | None) -> list[Box] | None:
+    """Where a candidate's frame is to be blurred, so that nothing of these labels is recognised; None is everywhere."""
+    if labels == frozenset():
+        return []
+    frame = candidate.frame
+    around = cover.boxes_at(frame.camera, frame.at, labels) if cover else None
+    return around if candidate.things is None else named(candidate.things, labels) + (around or [])
 
 
 def _frames(page: _Page) -> list[Frame]:

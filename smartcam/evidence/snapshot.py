@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smartcam.data import WHOLE, Box, Picture, Rgb
+from smartcam.evidence.blur import BLOCKS_OF_ALL, blurred
 
 MAX_BYTES = 512 * 1024
 """Far below what a broker takes as one message (1.9 MB), and what a mobile link carries in some seconds."""
@@ -32,13 +33,25 @@ class Mark:
     text: str
 
 
-def jpeg(picture: Picture, marks: Sequence[Mark] = (), *, crop: Box | None = None, max_bytes: int = MAX_BYTES) -> bytes:
+def jpeg(
+    picture: Picture,
+    marks: Sequence[Mark] = (),
+    *,
+    crop: Box | None = None,
+    blur: Sequence[Box] | None = (),
+    max_bytes: int = MAX_BYTES,
+) -> bytes:
     """The picture with `marks` drawn, or its part around `crop`, at its own resolution if that fits `max_bytes`.
 
-    Too large, it loses quality first, then pixels; marks are drawn after, so that they stay readable.
+    What is in the boxes of `blur` cannot be recognised in it; None blurs everything. Too large, it loses quality first,
+    then pixels; marks are drawn after, so that they stay readable.
     """
     part = padded(crop, picture.size) if crop else WHOLE
     pixels = picture.rgb(part)
+    if blur is None:
+        pixels = blurred(pixels, [_within(WHOLE, part)], BLOCKS_OF_ALL)
+    elif blur:
+        pixels = blurred(pixels, [_within(box, part) for box in blur])
     marks = [Mark(_within(mark.box, part), mark.text) for mark in marks if _overlap(mark.box, part)]
     while True:
         drawn = draw(pixels, marks)

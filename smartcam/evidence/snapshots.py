@@ -11,13 +11,15 @@ at the next scene, and at the event's end it is given up and counted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from smartcam.config import Config
-from smartcam.data import Box, Event, Picture, Scene, Track
-from smartcam.evidence.album import Album, Candidate
-from smartcam.evidence.snapshot import Mark, jpeg
+from smartcam.data import Box, Detections, Event, Picture, Scene, Track
+from smartcam.evidence.album import Album, Candidate, hidden_in
+from smartcam.evidence.blur import to_blur
+from smartcam.evidence.cover import Cover, Labels, named, things
+from smartcam.evidence.snapshot import MAX_BYTES, Mark, jpeg
 from smartcam.workers import Alive, Channel
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ SOON_S = 5.0
 CLEARLY_BETTER = 1.2
 RING_S = 20.0
 """How far back `large` remembers."""
+LARGE_OFF_S = 2.0
+"""How far the larger stream's picture may be from the moment that was asked for."""
 MAX_WAITING = 8
 """Pictures that may wait to be encoded: each may keep a frame of several megabytes alive."""
 
@@ -57,6 +61,8 @@ class _Job:
     candidate: Candidate
     marks: tuple[Mark, ...]
     crop: Box | None
+    hides: Labels
+    """What must not be recognised in it."""
     number: int
     """Counts the event's pictures from 1; one that is only kept has 0."""
 
@@ -67,6 +73,12 @@ class Snapshots:
     `deliver(event, jpeg, number)` gets every picture, on the evidence thread; `number` counts an event's pictures from
     1. Without it nothing is kept and no picture is made. `large(camera, at)` gives the same moment from the camera's
     larger stream, or None; it remembers `RING_S`. Where that stream's picture cannot be had, the frame's own is sent.
+    `max_bytes()` is what a picture may have when it is made.
+
+    What a rule blurs is blurred wherever it may have been, see `cover`, which is fed here. The larger stream's picture
+    is a little earlier or later than it should be: where things were then may not be known yet. A picture of a moment
+    that nobody knows of is looked at now, by `glance(camera, picture)`. Where that gives None too, the larger stream's
+    is not used for such a rule, and the frame's own is blurred as a whole.
     """
 
     def __init__(
@@ -75,13 +87,18 @@ class Snapshots:
         deliver: Callable[[Event, bytes, int], None] | None,
         *,
         large: Callable[[str, float], Picture | None] = lambda _camera, _at: None,
+        max_bytes: Callable[[], int] = lambda: MAX_BYTES,
+        glance: Callable[[str, Picture], Detections | None] = lambda _camera, _picture: None,
     ) -> None:
         self.album = Album()
+        self.cover = Cover(config)
         self.dropped = 0
         """Pictures that were given up because the queue was full."""
-        self._rules = config.rule
+        self._config = config
         self._deliver = deliver
         self._large = large
+        self._max_bytes = max_bytes
+        self._glance = glance
         self._broken: set[str] = set()
         """Cameras whose larger stream gave no sound picture when it was last asked."""
         self._owed: dict[str, _Owed] = {}
@@ -89,7 +106,8 @@ class Snapshots:
 
     def renew(self, config: Config) -> None:
         """Go on for other rules and cameras. Events of rules that are no more have been ended before."""
-        self._rules = config.rule
+        self._config = config
+        self.cover.renew(config)
         for owed in tuple(self._owed.values()):
             if "snapshot" not in config.rule[owed.event.rule].do:
                 del self._owed[owed.event.id]
@@ -100,6 +118,7 @@ class Snapshots:
         """Take the next scene, before the rules see it. Never waits."""
         if not self._deliver:
             return
+        self.cover.on_scene(scene)
         self.album.look(scene)
         for owed in self._owed.values():
             if owed.event.camera == scene.camera:
@@ -171,32 +190,39 @@ class Snapshots:
 
     def _ask(self, owed: _Owed, best: Candidate, number: int) -> bool:
         """Whether there was room."""
-        look = self._rules[owed.event.rule].snapshot
+        rule = owed.event.rule
+        look, hides = self._config.rule[rule].snapshot, to_blur(self._config, rule)
         mine = self._tracks(owed.event)
         marks = tuple(_mark(track) for track in best.tracks if look.boxes and track.id in mine)
         crop = best.track.box if look.crop and best.track else None
-        return self._jobs.put(_Job(owed, owed.event, best, marks, crop, number), alive=lambda: False)
+        return self._jobs.put(_Job(owed, owed.event, best, marks, crop, hides, number), alive=lambda: False)
 
     def _make(self, job: _Job) -> None:
         kept = job.owed.rendered
-        picture = kept[1] if kept and kept[0] is job.candidate else self._render(job)
+        is_made = kept and kept[0] is job.candidate and len(kept[1]) <= self._max_bytes()
+        picture = kept[1] if kept and is_made else self._render(job)
         if not job.number:
             job.owed.rendered = (job.candidate, picture)
         elif self._deliver:
             self._deliver(job.event, picture, job.number)
 
     def _render(self, job: _Job) -> bytes:
-        return self._from_larger_stream(job) or jpeg(job.candidate.frame.picture, job.marks, crop=job.crop)
+        picture = job.candidate.frame.picture
+        return self._from_larger_stream(job) or self._jpeg(job, picture, self._to_blur(job))
 
     def _from_larger_stream(self, job: _Job) -> bytes | None:
-        """None where there is no such picture, or it is broken: what a decoder makes of damage shows only here."""
+        """None where there is no such picture, or it is broken: what a decoder makes of damage shows only here.
+
+        And where it is not known what must be blurred in it.
+        """
         import av
         import cv2
 
         camera = job.candidate.frame.camera
         try:
             picture = self._large(camera, job.candidate.frame.at)
-            data = jpeg(picture, job.marks, crop=job.crop) if picture else None
+            blur = self._to_blur_about(job, picture) if picture else None
+            data = self._jpeg(job, picture, blur) if picture and blur is not None else None
         except (av.FFmpegError, cv2.error, ValueError, MemoryError) as error:
             if camera not in self._broken:
                 log.warning("camera %s: no picture from its record stream (%s): the small one serves", camera, error)
@@ -204,6 +230,29 @@ class Snapshots:
             return None
         self._broken.discard(camera)
         return data
+
+    def _jpeg(self, job: _Job, picture: Picture, blur: Sequence[Box] | None) -> bytes:
+        return jpeg(picture, job.marks, crop=job.crop, blur=blur, max_bytes=self._max_bytes())
+
+    def _to_blur(self, job: _Job) -> list[Box] | None:
+        """Where it is to be blurred in the frame's own picture; None is everywhere."""
+        found = hidden_in(job.candidate, job.hides, self.cover)
+        return self._seen_now(job, job.candidate.frame.picture) if found is None else found
+
+    def _to_blur_about(self, job: _Job, picture: Picture) -> list[Box] | None:
+        """Where it is to be blurred in the larger picture, of about the same moment; None where nobody knows."""
+        if job.hides == frozenset():
+            return []
+        frame = job.candidate.frame
+        start, end = frame.at - LARGE_OFF_S, frame.at + LARGE_OFF_S
+        found = self.cover.boxes_over(frame.camera, start, end, job.hides)
+        if found is None and (now := self._seen_now(job, picture)) is not None:
+            return now + (hidden_in(job.candidate, job.hides, self.cover) or [])
+        return found
+
+    def _seen_now(self, job: _Job, picture: Picture) -> list[Box] | None:
+        seen = self._glance(job.candidate.frame.camera, picture)
+        return None if seen is None else named(things(seen), job.hides)
 
 
 def _is_worth_sending(owed: _Owed, best: Candidate) -> bool:

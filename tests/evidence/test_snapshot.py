@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from smartcam.data import Rgb
 from smartcam.evidence import Mark, jpeg
 from smartcam.evidence.snapshot import padded
 from tests.evidence.pictures import Painting, decoded, flat, noise
@@ -97,3 +98,39 @@ def test_the_worst_4k_picture_fits_a_message() -> None:
 
 def test_the_same_picture_gives_the_same_bytes() -> None:
     assert jpeg(noise(), [Mark((0.2, 0.2, 0.8, 0.8), "a")]) == jpeg(noise(), [Mark((0.2, 0.2, 0.8, 0.8), "a")])
+
+
+def test_what_is_blurred_cannot_be_recognised_and_all_else_can() -> None:
+    picture = noise(640, 360, blur=2)
+    plain = decoded(jpeg(picture))
+    shown = decoded(jpeg(picture, blur=[(0.25, 0.25, 0.5, 0.75)]))
+
+    assert detail(shown[90:270, 160:320]) < 0.1 * detail(plain[90:270, 160:320])
+    assert detail(shown[:, 420:]) == pytest.approx(detail(plain[:, 420:]), rel=0.05)
+
+
+def test_what_is_blurred_is_blurred_in_a_crop_too_also_where_the_crop_cuts_it() -> None:
+    crop = jpeg(noise(640, 360, blur=2), crop=(0.4, 0.4, 0.6, 0.6), blur=[(0.1, 0.0, 0.5, 1.0)])
+
+    pixels = decoded(crop)
+    middle = pixels.shape[1] // 2
+    assert detail(pixels[:, :middle]) < 0.1 * detail(pixels[:, middle + 50 :])
+
+
+def test_where_nobody_knows_everything_is_blurred() -> None:
+    picture = noise(640, 360, blur=2)
+
+    for crop in (None, (0.4, 0.4, 0.6, 0.6)):
+        assert detail(decoded(jpeg(picture, crop=crop, blur=None))) < 0.1 * detail(decoded(jpeg(picture, crop=crop)))
+
+
+def test_boxes_are_drawn_after_what_is_in_them_is_blurred() -> None:
+    box = (0.25, 0.25, 0.5, 0.75)
+    pixels = decoded(jpeg(flat(640, 360), [Mark(box, "person 0.87")], blur=[box])).astype(int)
+
+    assert np.ptp(pixels[170:190, 155:165]) > 100, "the left line"
+
+
+def detail(pixels: Rgb) -> float:
+    """How much neighbours differ."""
+    return float(np.abs(np.diff(pixels.astype(int), axis=1)).mean())

@@ -12,12 +12,12 @@ import av
 import numpy as np
 import pytest
 
-from smartcam.data import WHOLE, Box, Event, Picture, Rgb, Scene, Track
+from smartcam.data import WHOLE, Box, Detections, Event, Picture, Rgb, Scene, Track
 from smartcam.evidence import Snapshots
 from smartcam.evidence.snapshots import MAX_WAITING
 from smartcam.rules import Engine, Ulids
 from smartcam.workers import Worker
-from tests.evidence.pictures import Painting, decoded, flat, frame
+from tests.evidence.pictures import Painting, decoded, flat, frame, noise
 from tests.rules.scenes import config, every
 
 ALERT = 'see = "person"\nlevel = "alert"\ndo = ["snapshot"]'
@@ -308,3 +308,187 @@ def test_the_worker_delivers_all_that_waits_before_it_ends() -> None:
         held.set()
 
     assert len(watched.delivered) == 4
+
+
+BLURRED = ALERT + '\nblur = ["person"]'
+FACE: Box = (0.05, 0.1, 0.25, 0.6)
+"""Of somebody whom the model is so unsure of that no track begins."""
+DOG: Box = (0.75, 0.1, 0.95, 0.6)
+
+
+def crowd(at: float, *, looked: bool = True, here: bool = True, middle: Box = FAR, someone: Box | None = FACE) -> Scene:
+    """A sharp picture of a tracked person in the middle, another person at the left, and a dog at the right."""
+    persons = [*([middle] if here else []), *([someone] if someone else [])]
+    boxes = np.array([DOG, *persons], np.float32)
+    scores = np.array([0.7, *[0.05] * len(persons)], np.float32)
+    classes = np.array([1, *[0] * len(persons)], np.int32)
+    found = Detections(boxes, scores, classes, ("person", "dog")) if looked else Detections.none()
+    tracks = (Track(1, "person", middle, 0.8, at, at, 3, confirmed=True),) if here else ()
+    return Scene("front", at, 1e6 + at, tracks, looked, frame(at, noise(320, 240)), found)
+
+
+@dataclass
+class Shown:
+    """The pictures that a rule sends of some scenes, and whether details are left in them."""
+
+    rule: str
+    large: Callable[[str, float], Picture | None] = no_large
+    glance: Callable[[str, Picture], Detections | None] = lambda _camera, _picture: None
+    pictures: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        rules = config(self.rule)
+        self.engine = Engine(rules, Ulids(Random(0)))
+        self.snapshots = Snapshots(
+            rules, lambda _event, jpeg, _: self.pictures.append(jpeg), large=self.large, glance=self.glance
+        )
+
+    def look(self, *scenes: Scene) -> Rgb:
+        """Its last picture after these."""
+        for scene in scenes:
+            self.snapshots.on_scene(scene)
+            for event in self.engine.feed(scene):
+                self.snapshots.on_event(event)
+            self.snapshots.work()
+        return decoded(self.pictures[-1])
+
+    def fire(self, *scenes: Scene) -> Rgb:
+        """The picture of a test event after these: of the latest frame."""
+        for scene in scenes:
+            self.snapshots.on_scene(scene)
+        for event in self.engine.fire("r0", "front", scenes[-1].at, scenes[-1].wall):
+            self.snapshots.on_event(event)
+        self.snapshots.work()
+        return decoded(self.pictures[0])
+
+
+def shifted(box: Box, across: float) -> Box:
+    return box[0] + across, box[1], box[2] + across, box[3]
+
+
+def is_sharp(pixels: Rgb, box: Box) -> bool:
+    height, width = pixels.shape[:2]
+    part = pixels[round(box[1] * height) : round(box[3] * height), round(box[0] * width) : round(box[2] * width)]
+    return float(np.abs(np.diff(part.astype(int), axis=1)).mean()) > 10
+
+
+def test_a_rule_that_blurs_persons_shows_none_however_unsure_the_model_is() -> None:
+    pixels = Shown(BLURRED).look(crowd(1))
+
+    assert not is_sharp(pixels, FACE)
+    assert not is_sharp(pixels, FAR)
+    assert is_sharp(pixels, DOG)
+
+
+def test_a_rule_that_blurs_nothing_shows_everybody() -> None:
+    pixels = Shown(ALERT).look(crowd(1))
+
+    assert all(is_sharp(pixels, box) for box in (FACE, FAR, DOG))
+
+
+@pytest.mark.parametrize(("names", "dog_too"), [('["@pets", "person"]', True), ('["@any"]', True), ('["cat"]', False)])
+def test_groups_are_blurred_as_their_members_are(names: str, dog_too: bool) -> None:
+    pixels = Shown(f"{ALERT}\nblur = {names}").look(crowd(1))
+
+    assert is_sharp(pixels, DOG) != dog_too
+
+
+def test_a_crop_is_blurred_too() -> None:
+    pixels = Shown(BLURRED + "\nsnapshot = { crop = true }").look(crowd(1))
+
+    assert pixels.shape[1] < 200
+    assert not is_sharp(pixels, (0.25, 0.25, 0.75, 0.75))
+
+
+def test_somebody_who_is_missed_in_this_very_frame_was_seen_a_moment_ago() -> None:
+    pixels = Shown(BLURRED).fire(crowd(1.0), crowd(1.2), crowd(1.4, someone=None))
+
+    assert not is_sharp(pixels, FACE)
+    assert is_sharp(pixels, DOG)
+
+
+def test_a_frame_that_nobody_looked_at_is_blurred_as_a_whole() -> None:
+    """The accelerator is away: nobody knows who is in it."""
+    pixels = Shown(BLURRED).fire(crowd(1), *[crowd(at, looked=False) for at in every(0.5, 1.5, 10)])
+
+    assert not any(is_sharp(pixels, box) for box in (FACE, FAR, DOG, WHOLE))
+
+
+def test_or_it_is_looked_at_now() -> None:
+    def glance(camera: str, picture: Picture) -> Detections:
+        assert (camera, picture.size) == ("front", (320, 240))
+        return crowd(0).detections
+
+    shown = Shown(BLURRED, glance=glance)
+    pixels = shown.fire(crowd(1), *[crowd(at, looked=False) for at in every(0.5, 1.5, 10)])
+
+    assert not is_sharp(pixels, FACE)
+    assert is_sharp(pixels, DOG)
+
+
+def test_a_larger_picture_that_is_looked_at_itself_serves_at_once() -> None:
+    shown = Shown(
+        BLURRED,
+        lambda _camera, _at: noise(640, 480),
+        glance=lambda _camera, _picture: crowd(0, someone=shifted(FACE, 0.1)).detections,
+    )
+    pixels = shown.look(crowd(1))
+
+    assert pixels.shape[1] == 640
+    assert not is_sharp(pixels, FACE), "where the small one showed them"
+    assert not is_sharp(pixels, shifted(FACE, 0.1))
+    assert is_sharp(pixels, DOG)
+
+
+def test_a_still_scene_is_as_good_as_looked_at() -> None:
+    pixels = Shown(BLURRED).fire(crowd(1), *[crowd(at, looked=False) for at in every(0.5, 1.5, 3)])
+
+    assert not is_sharp(pixels, FACE)
+    assert is_sharp(pixels, DOG)
+
+
+def test_the_larger_picture_serves_once_it_is_known_where_everybody_was_about_then() -> None:
+    """It may be two seconds off, and somebody walked on meanwhile."""
+    shown = Shown(BLURRED, lambda _camera, _at: noise(640, 480))
+    at_once = shown.look(*[crowd(at) for at in every(0.5, 0, 3)])
+    assert at_once.shape[1] == 320, "of the very frame that was looked at"
+
+    later = shown.look(
+        *[crowd(at, someone=shifted(FACE, (at - 3.5) / 10)) for at in every(0.5, 3.5, 5.5)],
+        crowd(6, middle=(0.4, 0.3, 0.6, 0.9), someone=shifted(FACE, 0.25)),
+        *[crowd(at, someone=shifted(FACE, 0.25)) for at in every(0.5, 6.5, 9)],
+        *[crowd(at, someone=None, here=False) for at in every(0.5, 9.5, 14)],
+    )
+    assert later.shape[1] == 640
+    assert not is_sharp(later, (0.05, 0.1, 0.5, 0.6)), "all the way that was walked in these seconds"
+    assert is_sharp(later, DOG)
+
+
+LONG = [
+    *[crowd(at) for at in every(1, 1, 7)],
+    crowd(8, middle=NEAR),
+    *[crowd(at) for at in every(1, 9, 30)],
+    *[crowd(at, here=False) for at in every(1, 31, 36)],
+]
+"""Its best picture is made long before it ends, while it can still be had from the larger stream."""
+SHORT = [crowd(1), *[crowd(at, here=False) for at in every(1, 2, 6)]]
+
+
+@pytest.mark.parametrize("scenes", [SHORT, LONG])
+def test_a_picture_takes_no_more_than_the_way_out_has_left(scenes: list[Scene]) -> None:
+    room = [100_000]
+    sent: list[tuple[str, bytes]] = []
+    rules = config(PLAIN)
+    snapshots = Snapshots(rules, lambda event, jpeg, _: sent.append((event.phase, jpeg)), max_bytes=lambda: room[0])
+    engine = Engine(rules, Ulids(Random(0)))
+    for scene in scenes:
+        snapshots.on_scene(scene)
+        for event in engine.feed(scene):
+            if event.phase == "end":
+                room[0] = 4000
+            snapshots.on_event(event)
+        snapshots.work()
+
+    phase, jpeg = sent[-1]
+    assert phase == "end"
+    assert len(jpeg) <= 4000

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from smartcam.cli.bench.accelerators import failover, handover
+from smartcam.cli.bench.clip import clip
 from smartcam.cli.bench.measuring import broker, tell
 from smartcam.cli.bench.models import models
 from smartcam.cli.bench.rules import rules
@@ -50,7 +51,7 @@ layout = "postprocess"
 """
 
 
-for command in (models, handover, failover, rules):
+for command in (models, handover, failover, rules, clip):
     app.command()(command)
 
 
@@ -65,6 +66,7 @@ def bench(context: typer.Context, json: JsonOption = False) -> None:
         pipeline(invoke_ms=5, size="360p", json=json)
         handover(json=json)
         rules(json=json)
+        clip(json=json)
 
 
 @app.command()
