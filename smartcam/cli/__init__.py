@@ -20,6 +20,7 @@ from smartcam.cli import (
     demo,
     detect,
     devices,
+    disk,
     doctor,
     edit,
     events,
@@ -28,6 +29,7 @@ from smartcam.cli import (
     replay,
     rules,
     run,
+    sent,
     status,
     watch,
     zones,
@@ -41,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, status, devices, doctor, check, edit, rules, alarm, fire, detect, replay, watch, demo):
+for module in (run, status, devices, doctor, check, edit, rules, alarm, fire, disk, sent, detect, replay, watch, demo):
     module.add_to(app)
 app.add_typer(events.app, name="events")
 app.add_typer(zones.app, name="zones")

@@ -18,6 +18,7 @@ from smartcam.cli.output import JsonOption, out, progress_bars
 from smartcam.errors import SmartcamError, Unavailable
 
 if TYPE_CHECKING:
+    from smartcam.mqtt.assembly import Kept
     from smartcam.mqtt.subscriber import Received, Subscription
 
 EXPECTED = ("person", "bicycle", "car")
@@ -57,7 +58,8 @@ snapshot = {{ boxes = true }}
 see   = "bicycle"
 zone  = "road"
 score = 0.40
-do    = ["snapshot"]
+do    = ["snapshot", "clip"]
+clip  = {{ before = "1s", after = "1s" }}
 snapshot = {{ boxes = true }}
 
 [rule.traffic]
@@ -73,7 +75,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the snapshots go.")] = Path(
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where snapshots and clips go.")] = Path(
         "demo-snapshots"
     ),
     broker: Annotated[
@@ -84,30 +86,35 @@ def demo(
     """Find people, bicycles and cars in a real street, and receive the events over MQTT."""
     from smartcam.cli.broker import embedded_broker
     from smartcam.cli.footage import fetch_footage
-    from smartcam.cli.watch import broker_of, keep
+    from smartcam.cli.watch import broker_of
     from smartcam.detect.catalogue import find
     from smartcam.detect.fetch import cache_folder, fetch
+    from smartcam.mqtt.assembly import Assembler
     from smartcam.mqtt.subscriber import subscribe
 
     with progress_bars() as progress:
         fetch(find("objectron"), cache_folder(), progress=progress)
         footage = fetch_footage(cache_folder(), progress)
-    show = _Show(json)
+    show, shelf = _Show(json), Assembler(folder)
     with ExitStack() as stack:
         url = broker or stack.enter_context(embedded_broker())
-        show.say(f"broker {url}, footage {footage.name}, model objectron; snapshots go to {folder}/")
+        show.say(f"broker {url}, footage {footage.name}, model objectron; snapshots and clips go to {folder}/")
         subscription = stack.enter_context(
             subscribe(broker_of(None, url), ["smartcam/demo/#", "smartcam-media/demo/#"])
         )
         daemon = stack.enter_context(_daemon(CONFIG.format(broker=url, footage=footage)))
         for received in _until_offline(subscription, daemon):
-            show(received, keep(received, folder))
+            show(received, shelf.take(received.topic, received.payload))
     if missing := [label for label in EXPECTED if label not in show.labels]:
         raise SmartcamError(
             f"no event came of {', '.join(missing)}, which the footage shows: was the machine too busy?"
         )
+    clips = [file for file in show.files if file.suffix == ".mp4"]
+    if not clips:
+        raise SmartcamError("no clip came of the bicycle: see the daemon's words above")
     show.say(
-        f"{show.events} events of {', '.join(sorted(show.labels))}; look at {len(show.files)} pictures in {folder}/"
+        f"{show.events} events of {', '.join(sorted(show.labels))}; "
+        f"look at {len(show.files) - len(clips)} pictures and {len(clips)} clip in {folder}/"
     )
 
 
@@ -156,15 +163,15 @@ class _Show:
         if not self._json:
             self._console.print(text, style="dim", markup=False)
 
-    def __call__(self, received: Received, saved: Path | None) -> None:
+    def __call__(self, received: Received, kept: Kept | None) -> None:
         from smartcam.cli.watch import Lines, show_json
 
         if received.topic.endswith("/event"):
             event = jsonlib.loads(received.payload)
             self.labels.add(event["label"])
             self.events += event["phase"] == "start"
-        elif saved and saved.name != "latest.jpg":
-            self.files.add(saved)
+        elif kept and kept.file and kept.file.name != "latest.jpg":
+            self.files.add(kept.file)
         elif not received.topic.endswith("/status"):
             return
-        (show_json if self._json else Lines())(received, saved)
+        (show_json if self._json else Lines())(received, kept)

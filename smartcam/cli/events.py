@@ -1,4 +1,4 @@
-"""`smartcam events`: what was told, and is kept on this machine. The daemon may run meanwhile."""
+"""`smartcam events`: what was told, and is kept on this machine with its pictures. The daemon may run meanwhile."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from smartcam.cli.kept import amount, store_folder
 from smartcam.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, out, print_json
 from smartcam.errors import SmartcamError
 
 if TYPE_CHECKING:
     from smartcam.store import Events
     from smartcam.store.events import Kept
+    from smartcam.store.exhibits import KeptExhibit
 
 app = typer.Typer(no_args_is_help=True, help="The events that are kept on this machine: list, show, export, remove.")
 
@@ -42,19 +44,40 @@ def list_(
 
 @app.command()
 def show(event: IdArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """All that was told of an event."""
+    """All that was told of an event, and which pictures and clips of it are kept."""
     with _events(config) as events:
-        told = list(events.messages(_one(events, event)))
+        whole_id = _one(events, event)
+        told, exhibits = list(events.messages(whole_id)), events.exhibits(whole_id)
     for payload in told:
         typer.echo(payload.decode() if json else json_format.dumps(json_format.loads(payload), indent=2))
+    for kept in exhibits:
+        if json:
+            print_json(_exhibit(kept))
+        else:
+            out().print(_exhibit_line(kept), markup=False)
 
 
 @app.command()
-def export(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Every message of every event, exactly as C/event carried it, one a line, the oldest first."""
+def export(
+    events_: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]…", help="Only these: events' ids, or how they begin.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Copy their pictures and clips there, in a folder for each event."),
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Every message of the events, exactly as C/event carried it, one a line, the oldest first."""
+    folder = store_folder(config)
     with _events(config) as events:
-        for payload in events.messages():
+        chosen = [_one(events, each) for each in events_ or ()]
+        for payload in (payload for each in chosen or ("",) for payload in events.messages(each)):
             typer.echo(payload.decode())
+        exhibits = [kept for each in chosen or events.ids("") for kept in events.exhibits(each)] if to else []
+    lost = [kept for kept in exhibits if to and not _copy(folder, kept, to)]
+    if lost:
+        raise SmartcamError(f"{len(lost)} files could not be copied: they have just been removed to make room")
 
 
 @app.command()
@@ -62,11 +85,19 @@ def rm(
     ids: Annotated[list[str], typer.Argument(metavar="ID…", help="Events' ids, or how they begin.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Remove events. What the broker does not have yet stays until it has it."""
+    """Remove events, with their pictures and clips. What the broker does not have yet stays until it has it."""
+    from smartcam.store import MediaFiles
+
+    media = MediaFiles(store_folder(config))
     with _events(config, change=True) as events:
         for event in [_one(events, each) for each in ids]:
-            gone = events.remove(event)
-            typer.echo(f"{event}: {gone} messages removed" if gone else f"{event}: stays, it is still to be sent")
+            messages, files = events.remove(event, media)
+            gone = f"{messages} messages" + (f" and {files} files" if files else "")
+            stays = "" if not events.ids(event) else "; the rest stays, it is still to be sent"
+            if messages or files:
+                typer.echo(f"{event}: {gone} removed{stays}")
+            else:
+                typer.echo(f"{event}: stays, it is still to be sent")
 
 
 @contextmanager
@@ -75,26 +106,14 @@ def _events(config: Path, *, change: bool = False) -> Iterator[Events]:
 
     from smartcam.store import Events, open_to_change, open_to_read
 
-    folder = _folder(config)
+    folder = store_folder(config)
     with closing(open_to_change(folder) if change else open_to_read(folder)) as db:
         try:
             yield Events(db)
-        except sqlite3.Error as error:
-            raise SmartcamError(f"{folder}: the store cannot be used now: {error}") from None
-
-
-def _folder(config: Path) -> Path:
-    """Where the daemon keeps its store: only that is read, so that a broken configuration does not matter."""
-    import tomllib
-
-    from smartcam.service.folders import state_folder
-
-    try:
-        node = tomllib.loads(config.read_text()).get("node")
-    except (OSError, ValueError):
-        node = None
-    data = node.get("data") if isinstance(node, dict) else None
-    return state_folder(data if isinstance(data, str) else None)
+        except (sqlite3.Error, ValueError) as error:
+            raise SmartcamError(
+                f"{folder}: the store cannot be used now ({error}): where it is damaged, the daemon begins a new one"
+            ) from None
 
 
 def _one(events: Events, start: str) -> str:
@@ -113,3 +132,41 @@ def _line(kept: Kept) -> str:
     test = " (test)" if told.get("test") else ""
     start = f"{told['start'][:19]}Z"
     return f"{told['id']} {start} {told['camera']} {told['event_type']} {told['phase']}{test}{what}{where}{state}"
+
+
+def _exhibit(kept: KeptExhibit) -> dict[str, Any]:
+    found = kept.exhibit
+    return {
+        "event": found.event,
+        "kind": found.kind,
+        "number": found.number,
+        "file": found.file,
+        "bytes": found.bytes,
+        "sha256": found.sha256,
+        "owed": kept.owed,
+        "delivered": kept.delivered,
+    }
+
+
+def _exhibit_line(kept: KeptExhibit) -> str:
+    """``snapshot 1: media/01J…/4f5a….jpg, 120 kB; sent``"""
+    found = kept.exhibit
+    state = "not sent yet" if kept.owed else "sent" if kept.delivered else "stays here"
+    return f"{found.kind} {found.number}: {found.file}, {amount(found.bytes)}; {state}"
+
+
+def _copy(folder: Path, kept: KeptExhibit, to: Path) -> bool:
+    """To ``DIR/EVENT/snapshot-1.jpg``; false where it has just been removed. Raises SmartcamError."""
+    import shutil
+
+    found = kept.exhibit
+    source = folder / found.file
+    target = to / found.event / f"{found.kind}-{found.number}{source.suffix}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise SmartcamError(f"cannot copy {source} to {target}: {error.strerror}") from None
+    return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smartcam.cli.output import DEFAULT_CONFIG, ENV_CONFIG, JsonOption, log_as_sentences, out
-from smartcam.cli.watch import STYLES, keep
+from smartcam.cli.watch import STYLES
 
 if TYPE_CHECKING:
     from smartcam.config import Config, Site
@@ -236,7 +236,10 @@ class _Printer:
     """Prints events as they come, and keeps pictures as a subscriber would."""
 
     def __init__(self, save: Path | None, json: bool, zone: tzinfo | None, wall_start: float) -> None:
+        from smartcam.mqtt.assembly import Assembler
+
         self.save = save
+        self._shelf = Assembler(save) if save else None
         self.json = json
         self.zone = zone
         self.at = 0.0
@@ -250,10 +253,8 @@ class _Printer:
 
     def tell(self, message: Message) -> None:
         """What the daemon would publish."""
-        from smartcam.mqtt.subscriber import Received
-
-        received = Received(message.topic, message.payload, retained=False, at=self._wall_start + self.at)
-        saved = keep(received, self.save) if self.save else None
+        kept = self._shelf.take(message.topic, message.payload) if self._shelf else None
+        saved = kept.file if kept else None
         self.saved += saved is not None
         if self.json and message.topic.endswith("/event"):
             print(message.payload.decode(), flush=True)

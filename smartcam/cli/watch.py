@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smartcam.cli.output import DEFAULT_CONFIG, ENV_CONFIG, JsonOption, err, out, print_json
-from smartcam.errors import BadConfig, SmartcamError
-from smartcam.mqtt.topics import MEDIA, TEXT, media_file
+from smartcam.errors import BadConfig
+from smartcam.mqtt.topics import MEDIA, TEXT
 
 if TYPE_CHECKING:
     from smartcam.config.sections import Mqtt
+    from smartcam.mqtt.assembly import Kept
     from smartcam.mqtt.subscriber import Received, Subscription
 
 WIDEST = 200
@@ -37,7 +38,9 @@ def command(
         ),
     ] = None,
     broker: Annotated[str | None, typer.Option(metavar="URL", help="Another broker, without a password.")] = None,
-    save: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep snapshots and clips there.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep snapshots and clips there, checked against C/media.")
+    ] = None,
     for_s: Annotated[float | None, typer.Option("--for", metavar="SECONDS", help="End after so long.")] = None,
     count: Annotated[int | None, typer.Option("--count", metavar="N", min=1, help="End after so many.")] = None,
     json: JsonOption = False,
@@ -86,14 +89,16 @@ def watch(
     Raises:
         Unavailable: the broker is not there, or refuses.
     """
+    from smartcam.mqtt.assembly import Assembler
     from smartcam.mqtt.subscriber import subscribe
 
     topics = [f"{TEXT}/{node}/#"] + ([f"{MEDIA}/{node}/#"] if save else [])
-    show: Callable[[Received, Path | None], None] = show_json if as_json else Lines()
+    show: Callable[[Received, Kept | None], None] = show_json if as_json else Lines()
+    shelf = Assembler(save) if save else None
     with subscribe(mqtt, topics) as subscription:
         err().print(f"listening to {' and '.join(topics)}; Ctrl-C ends", style="dim")
         for received in _until(subscription, for_s, count):
-            show(received, keep(received, save) if save else None)
+            show(received, shelf.take(received.topic, received.payload) if shelf else None)
 
 
 def _until(subscription: Subscription, for_s: float | None, count: int | None) -> Iterator[Received]:
@@ -104,35 +109,22 @@ def _until(subscription: Subscription, for_s: float | None, count: int | None) -
             return
 
 
-def keep(received: Received, folder: Path) -> Path | None:
-    """Put a snapshot or a clip where it belongs below `folder`, whole or not at all; None if it is neither.
+def show_json(received: Received, kept: Kept | None) -> None:
+    """One object a line: topic, payload (JSON as it is, text as a string), retained, at (Unix seconds).
 
-    Raises:
-        SmartcamError: it cannot be written.
+    Of media that are kept: file and verified, or else how many of its parts are missing and the trouble there is.
     """
-    relative = media_file(received.topic)
-    if relative is None or not received.payload:  # An empty one says that there is none any more.
-        return None
-    path = folder / relative
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(received.payload)
-        part.replace(path)
-    except OSError as error:
-        raise SmartcamError(f"{path} cannot be written: {error.strerror}") from error
-    return path
-
-
-def show_json(received: Received, saved: Path | None) -> None:
-    """One object a line: topic, payload (JSON as it is, text as a string), retained, at (Unix seconds)."""
     line: dict[str, Any] = {
         "topic": received.topic,
         "payload": _meaning(received),
         "retained": received.retained,
         "at": round(received.at, 3),
     }
-    print_json(line | ({"file": str(saved)} if saved else {}))
+    if kept and kept.file:
+        line |= {"file": str(kept.file), "verified": kept.verified}
+    elif kept:
+        line |= {"missing": kept.missing} | ({"trouble": kept.trouble} if kept.trouble else {})
+    print_json(line)
 
 
 class Lines:
@@ -143,20 +135,28 @@ class Lines:
         self._zone = zone
         self._console = out()
 
-    def __call__(self, received: Received, saved: Path | None) -> None:
+    def __call__(self, received: Received, kept: Kept | None) -> None:
         from rich.text import Text
 
         payload = _meaning(received)
         kind = received.topic.rsplit("/", 1)[-1]
         at = datetime.fromtimestamp(received.at, self._zone).strftime("%H:%M:%S")
-        if saved:
-            text = Text(f"{at} {received.topic}: saved as {saved}")
+        if kept and (told := _told(kept)):
+            text = Text(f"{at} {_printable(received.topic)}: {told}", style="bold" if kept.trouble else "")
         elif kind == "event" and isinstance(payload, dict):
             text = Text(f"{at} {_event(payload)}", style=STYLES.get(str(payload.get("level")), ""))
         else:
             told = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
             text = Text(f"{at} {_printable(f'{received.topic}: {told}')}", style="dim" if received.retained else "")
         self._console.print(text)
+
+
+def _told(kept: Kept) -> str:
+    if kept.file:
+        return f"saved as {kept.file}{' (verified)' if kept.verified else ''}"
+    if kept.trouble:
+        return kept.trouble
+    return f"parts missing so far: {kept.missing}" if kept.missing else ""
 
 
 def _event(payload: dict[str, Any]) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
+from typing import Protocol
 
 from smartcam.data import Event
+from smartcam.evidence.album import Candidate
+from smartcam.evidence.samples import Samples, Visit
 from smartcam.rules.engine import Engine
 from smartcam.rules.memory import kept
 
@@ -16,16 +20,32 @@ REST = 4.0
 """To write the memory down takes the judge's time: at most one part of so many."""
 
 
+class Keep(Protocol):
+    """Takes the rules' memory, to be written down: soon, or with the message of an event that follows at once."""
+
+    def __call__(self, memory: bytes, /, *, soon: bool) -> None: ...
+
+
 class Clerk:
     """Used by the judge's thread. `keep` gets the memory after each message of an event and each change of the
-    alarm, and every `EVERY_S` if anything changed; `on_alarm` whether it is armed, and the mode. Neither may wait."""
+    alarm, and every `EVERY_S` if anything changed; `on_alarm` whether it is armed, and the mode. Neither may wait.
+    `samples` gets each near miss, and before that the frame of `latest(camera)` whenever a rule comes closer."""
 
-    def __init__(self, keep: Callable[[bytes], None], on_alarm: Callable[[bool, str], None]) -> None:
+    def __init__(
+        self,
+        keep: Keep,
+        on_alarm: Callable[[bool, str], None],
+        *,
+        samples: Samples | None = None,
+        latest: Callable[[str], Candidate | None] = lambda _camera: None,
+    ) -> None:
         self.near_misses: Counter[str] = Counter()
         """By rule, since the start."""
         self.alarm: tuple[bool, str] | None = None
         self._keep = keep
         self._on_alarm = on_alarm
+        self._samples = samples
+        self._latest = latest
         self._due = True  # Once at the start: whether it can be kept at all is better known then.
         self._looked_at = time.monotonic()
         self._seen = 0
@@ -39,6 +59,10 @@ class Clerk:
         while engine.misses:
             miss = engine.misses.popleft()
             self.near_misses[miss.rule] += not miss.held_back
+            if self._samples and not miss.held_back:
+                self._samples.missed(Visit(miss.rule, miss.camera), miss.wall, miss.reason)
+        if self._samples:
+            self._sample(self._samples, engine, at)
         if (alarm := (engine.alarm.armed, engine.alarm.mode)) != self.alarm:
             self._due = True
             self.alarm = alarm
@@ -48,18 +72,33 @@ class Clerk:
             self._looked_at = now
             self._due |= self._has_changed(engine)
         if self._due and now >= self._rests_until:
-            self.write_down(engine, at, wall)
+            self.write_down(engine, at, wall, soon=not events)
 
     def due(self) -> None:
         """Keep it again at the next turn, whether or not anything changed."""
         self._due = True
 
-    def write_down(self, engine: Engine, at: float, wall: float) -> None:
+    def write_down(self, engine: Engine, at: float, wall: float, *, soon: bool = True) -> None:
         """Whether or not it is due."""
         began = time.monotonic()
-        self._keep(kept(engine.memory, at, wall))
+        self._keep(kept(engine.memory, at, wall), soon=soon)
         self._due = False
         self._rests_until = began + REST * (time.monotonic() - began)
+
+    def _sample(self, samples: Samples, engine: Engine, at: float) -> None:
+        """Hold the frame of each rule that has just come closer to firing than before in the same visit."""
+        samples.turn(time.monotonic())
+        going_on = set()
+        for camera, rules in engine.memory.rules.items() if samples.are_wanted else ():
+            for name, memory in rules.items():
+                closest = memory.seen.record.closest if memory.seen else None
+                if closest is None or closest.held_back or closest.rank == inf:
+                    continue
+                going_on.add(visit := Visit(name, camera))
+                candidate = self._latest(camera) if closest.best_at == at else None
+                if candidate and candidate.frame.at == at:
+                    samples.closer(visit, candidate)
+        samples.keep_only(going_on)
 
     def _has_changed(self, engine: Engine) -> bool:
         before, self._seen = self._seen, hash(engine.memory.to_json())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from smartcam.mqtt.payloads import rfc3339
+from smartcam.mqtt.form import rfc3339
 from smartcam.pipeline.story import Firing, Key, Story
 from smartcam.pipeline.timeline import MIN_COLUMNS, Line, Style, clock, closest
 

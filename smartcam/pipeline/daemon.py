@@ -16,17 +16,21 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from smartcam.config import Config
 from smartcam.data import Scene
 from smartcam.errors import SmartcamError
-from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.topics import Topics
 from smartcam.pipeline.clerk import Clerk
+from smartcam.pipeline.commands import Commands
+from smartcam.pipeline.digest import Digest
+from smartcam.pipeline.gathering import Gathering
 from smartcam.pipeline.health import clock_ok
-from smartcam.pipeline.judge import Judge, Reporter
+from smartcam.pipeline.judge import Judge
 from smartcam.pipeline.keeping import Keeper, LastGood
 from smartcam.pipeline.owing import Owing
 from smartcam.pipeline.plan import Plan
 from smartcam.pipeline.reload import Attendant, InForce, first
+from smartcam.pipeline.reporter import Reporter, can_be_saved, salvaged
 from smartcam.pipeline.sensing import Sensing
 from smartcam.pipeline.spokesman import Spokesman
 from smartcam.pipeline.switches import Switches
@@ -37,6 +41,8 @@ from smartcam.service import notify
 from smartcam.service.control import SOCKET, ControlServer
 from smartcam.service.folders import runtime_folder, state_folder
 from smartcam.service.watchdog import Watchdog
+from smartcam.store.clock import Clock
+from smartcam.store.retention import Retention
 from smartcam.workers import Worker
 
 log = logging.getLogger(__name__)
@@ -66,18 +72,29 @@ class Daemon:
         in_force = first(self._file, last_good)
         plan = in_force.plan
         _log_as(plan)
-        state_folder(make=True)
+        folder = state_folder(plan.config.node.data, make=True)
+        self._clock = Clock(clock_ok)
+        self._retention = Retention(folder, plan.config.keep, lambda: self._clock.believed)
         with ExitStack() as stack:
-            self._owing = stack.enter_context(Owing(plan.config))
+            self._owing = Owing(
+                plan.config,
+                salvage=can_be_saved,
+                finish=partial(salvaged, plan.config),
+                chores=(self._clock, self._retention),
+            )
+            stack.enter_context(self._owing)
             self._make(in_force, last_good)
             # First of all, because it refuses a second daemon before that disturbs the first one's broker and cameras.
             stack.enter_context(self._control)
             stack.enter_context(_signals(self._stop, self._attendant.ask))
-            self._start(stack, Worker("keeper", self._keeper.run))
             self._start(stack, Worker("store", self._owing.run))
+            if self._owing.folder:
+                self._start(stack, Worker("retention", self._retention.run))
             stack.enter_context(self._uplink).renew(plan.config)
             self._spokesman.tell_config()
-            self._start(stack, Worker("evidence", self._snapshots.run))
+            self._start(stack, Worker("commands", self._commands.run))
+            for worker in self._gathering.workers():
+                self._start(stack, worker)
             self._judge.settle()
             stack.callback(self._finish)
             self._start(stack, Worker("judge", self._judge.run))
@@ -118,41 +135,76 @@ class Daemon:
 
     def _make(self, in_force: InForce, last_good: LastGood) -> None:
         """Every part that lasts as long as the daemon; nothing of it works yet."""
-        plan = in_force.plan
+        config = in_force.plan.config
         outbox = self._owing.outbox
-        self._uplink = Uplink(plan.config, outbox, on_set=lambda *said: self._switches.on_set(*said))
-        self._keeper = Keeper(state_folder(plan.config.node.data, make=True))
+        ids = Ulids(random.SystemRandom())
+        self._uplink = Uplink(config, outbox, self._hear, clock_ok=clock_ok)
         self._reporter = Reporter(
-            self._uplink.topics, plan.models.title, outbox.put, clock_ok=clock_ok, last_n=self._owing.last_n
+            self._uplink.topics,
+            in_force.plan.models.title,
+            outbox.put,
+            clock_ok=clock_ok,
+            last_n=self._owing.last_n,
+            keep=outbox.keep,
+            clips_wait=lambda: self._uplink.clips_wait,
+            corrected=self._clock.corrected,
         )
         self._sensing = Sensing(
             self._seen,
             on_status=lambda *status: self._spokesman.tell_camera(*status),
             on_gone=self._uplink.forget_camera,
         )
-        self._snapshots = Snapshots(plan.config, self._reporter.snapshot, large=self._sensing.large)
-        self._clerk = Clerk(self._keeper.take, on_alarm=lambda *alarm: self._switches.say(*alarm))
-        memory = self._keeper.restored(time.monotonic(), time.time())
-        engine = Engine(plan.config, Ulids(random.SystemRandom()), memory=memory, clock_ok=clock_ok)
-        self._judge = Judge(engine, self._snapshots, self._reporter.event, note=self._clerk.note)
+        self._gathering = Gathering(
+            config,
+            self._reporter,
+            self._sensing,
+            media_folder=self._owing.folder and self._owing.folder / "media",
+            picture_bytes=self._uplink.allowance.picture_bytes,
+            new_id=ids,
+        )
+        keeper = Keeper(outbox)
+        self._clerk = Clerk(
+            keeper.take,
+            on_alarm=lambda *alarm: self._switches.say(*alarm),
+            samples=self._gathering.samples,
+            latest=self._gathering.latest_candidate,
+        )
+        memory = keeper.restored(time.monotonic(), time.time())
+        engine = Engine(config, ids, memory=memory, clock_ok=clock_ok)
+        self._judge = Judge(engine, self._gathering, self._reporter.event, note=self._clerk.note)
+        digest = Digest(
+            self._uplink.allowance,
+            lambda: outbox.backlog.waiting,
+            lambda text: self._uplink.publish_state(self._uplink.topics.digest, text),
+            to_fetch=self._owing.to_fetch,
+            clock_ok=clock_ok,
+        )
         self._spokesman = Spokesman(
             lambda: self._attendant.in_force,
             self._uplink,
             self._sensing,
             outbox=outbox,
-            snapshots=self._snapshots,
+            digest=digest,
             workers=self._all_workers,
             near_misses=self._clerk.near_misses,
-            troubles=lambda: filter(None, (last_good.trouble, self._keeper.trouble, self._owing.trouble)),
+            troubles=lambda: filter(None, (last_good.trouble, self._owing.trouble, *self._gathering.troubles())),
         )
         self._attendant = Attendant(
             self._file, in_force, last_good, self._put_in_force, told=self._spokesman.tell_config
         )
-        self._switches = Switches(
-            lambda: self._attendant.in_force.plan.config, self._judge, self._snapshots, self._uplink
-        )
+        self._switches = Switches(self._config, self._judge, self._gathering.latest, self._uplink)
         verbs = self._spokesman.verbs() | self._attendant.verbs() | self._switches.verbs()
+        self._commands = Commands(self._config, outbox, verbs, Ulids(random.SystemRandom()))
         self._control = ControlServer(runtime_folder() / SOCKET, verbs)
+
+    def _config(self) -> Config:
+        """What is in force now."""
+        return self._attendant.in_force.plan.config
+
+    def _hear(self, topic: str, payload: bytes) -> None:
+        """What comes from the broker, in the connection's thread."""
+        if not self._commands.take(topic, payload):
+            self._switches.on_set(topic, payload)
 
     def _start(self, stack: ExitStack, worker: Worker) -> None:
         self._workers.append(stack.enter_context(worker))
@@ -164,8 +216,7 @@ class Daemon:
         """Go over to another configuration: the rules first, as they are what is edited most."""
         _log_as(plan)
         self._judge.do(partial(self._renew_rules, plan))
-        self._keeper.move_to(state_folder(plan.config.node.data, make=True))
-        self._clerk.due()
+        self._retention.renew(plan.config.keep)
         if self._uplink.renew(plan.config):
             self._spokesman.tell_all()
             if alarm := self._clerk.alarm:
@@ -186,6 +237,7 @@ class Daemon:
     def _finish(self) -> None:
         """What is open ends, and what the rules know by then is kept."""
         self._judge.finish()
+        self._gathering.samples.finish()
         self._clerk.write_down(self._judge.engine, *self._judge.now)
 
 

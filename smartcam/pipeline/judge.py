@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from smartcam.config import Config
-from smartcam.data import Event, Message, Scene
+from smartcam.data import Event, Scene
 from smartcam.errors import SmartcamError, Unavailable
-from smartcam.evidence.snapshots import Snapshots
-from smartcam.mqtt.payloads import event_message, snapshot_messages
-from smartcam.mqtt.topics import Topics
-from smartcam.owed import Firing
 from smartcam.rules.engine import Engine
 from smartcam.workers import Alive, Channel
 
@@ -24,44 +19,6 @@ SCENES = 16
 """Scenes that may wait for the rules; when they are that far behind, the detector waits too."""
 ANSWER_S = 5.0
 """How long somebody who asks the rules waits: as long as a local client has patience."""
-
-
-class Reporter:
-    """Turns events and their pictures into messages, and numbers the node's events after `last_n`."""
-
-    def __init__(
-        self,
-        topics: Topics,
-        model_of: Callable[[str], str],
-        send: Callable[[Message, Firing | None], object],
-        *,
-        clock_ok: Callable[[], bool],
-        last_n: int = 0,
-    ) -> None:
-        self._topics = topics
-        self._model_of = model_of
-        self._cameras: Collection[str] | None = None
-        self._send = send
-        self._clock_ok = clock_ok
-        self._count = itertools.count(last_n + 1)
-
-    def renew(self, topics: Topics, model_of: Callable[[str], str], cameras: Collection[str]) -> None:
-        """Go on for another configuration, with these cameras."""
-        self._topics, self._model_of, self._cameras = topics, model_of, cameras
-
-    def event(self, event: Event) -> None:
-        """One firing's start, update or end."""
-        n = next(self._count)
-        model = self._model_of(event.camera)
-        message = event_message(self._topics, event, n=n, clock_ok=self._clock_ok(), model=model)
-        self._send(message, Firing(event, n))
-
-    def snapshot(self, event: Event, jpeg: bytes, _number: int) -> None:
-        """A picture of an event, and the word that it is there. A later one takes the place of the first."""
-        for message in snapshot_messages(self._topics, event, jpeg):
-            # Nothing stays at the broker of a camera that was removed meanwhile.
-            if not message.retain or self._cameras is None or event.camera in self._cameras:
-                self._send(message, None)
 
 
 class _Task:
@@ -80,6 +37,19 @@ class _Task:
             self.result.cancel()  # Whoever waits is let go also when the call failed in any other way.
 
 
+class Witness(Protocol):
+    """Who keeps evidence. Called by the judge's thread alone; none of it waits."""
+
+    def on_scene(self, scene: Scene) -> None:
+        """A scene that the rules have not seen yet."""
+
+    def on_event(self, event: Event) -> None:
+        """What they said."""
+
+    def renew(self, config: Config) -> None:
+        """Go on for other rules and cameras."""
+
+
 class Judge:
     """Lets the rules look at each scene, once. All that touches rules and their evidence is done by its thread.
 
@@ -89,13 +59,13 @@ class Judge:
     def __init__(
         self,
         engine: Engine,
-        snapshots: Snapshots,
+        witness: Witness,
         report: Callable[[Event], None],
         *,
         note: Callable[[Engine, Sequence[Event], float, float], None] = lambda *_: None,
     ) -> None:
         self.engine = engine
-        self._snapshots = snapshots
+        self._witness = witness
         self._report = report
         self._note = note
         self._work: Channel[Scene | _Task] = Channel(SCENES)
@@ -145,7 +115,7 @@ class Judge:
         if self._cameras is not None and scene.camera not in self._cameras:
             return  # It was removed; this scene was under way.
         self._last = scene
-        self._snapshots.on_scene(scene)
+        self._witness.on_scene(scene)
         self.tell(self.engine.feed(scene))
 
     def settle(self) -> None:
@@ -156,7 +126,7 @@ class Judge:
         """Go on with other rules; what was removed or changed ends. In its own thread: by `do`."""
         self.engine, ended = self.engine.replaced(config, *self.now)
         self.tell(ended)
-        self._snapshots.renew(config)
+        self._witness.renew(config)
         self._cameras = frozenset(config.camera)
 
     def finish(self) -> None:
@@ -169,4 +139,4 @@ class Judge:
         self._note(self.engine, events, *self.now)
         for event in events:
             self._report(event)
-            self._snapshots.on_event(event)
+            self._witness.on_event(event)

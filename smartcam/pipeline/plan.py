@@ -13,6 +13,7 @@ from smartcam.config.problems import BadConfigFile, Problem
 from smartcam.config.sources import Sources
 from smartcam.detect.model import ModelFile
 from smartcam.errors import BadConfig, SmartcamError, Unavailable
+from smartcam.evidence.clips import audio_wanted
 from smartcam.pipeline.assembly import assemble
 from smartcam.pipeline.models import Models, check_labels, label_problems
 
@@ -31,6 +32,8 @@ class CameraParts:
 
     section: config.Camera
     eye: str
+    sound: bool = False
+    """Whether a rule wants to hear it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,11 @@ class Plan:
         return {name: self._eye(name) for name in dict.fromkeys(map(self.config.model_of, self.config.camera))}
 
     def cameras(self) -> dict[str, CameraParts]:
-        return {name: CameraParts(section, self.config.model_of(name)) for name, section in self.config.camera.items()}
+        heard = audio_wanted(self.config)
+        return {
+            name: CameraParts(section, self.config.model_of(name), name in heard)
+            for name, section in self.config.camera.items()
+        }
 
     def _eye(self, name: str) -> EyeParts:
         section = self.config.model[name]

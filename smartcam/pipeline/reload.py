@@ -16,7 +16,8 @@ from smartcam.config import warnings
 from smartcam.config.problems import Problem
 from smartcam.config.sources import FOLDERS, read
 from smartcam.errors import BadConfig, SmartcamError, Unavailable
-from smartcam.mqtt.payloads import ConfigPayload, ConfigProblem, rfc3339
+from smartcam.mqtt.form import rfc3339
+from smartcam.mqtt.health import ConfigPayload, ConfigProblem
 from smartcam.pipeline.keeping import LastGood
 from smartcam.pipeline.plan import Plan, problems_of
 from smartcam.service import notify

@@ -27,8 +27,9 @@ from smartcam.mqtt.topics import Topics
 from smartcam.pipeline.assembly import assemble
 from smartcam.pipeline.cascade import Cascade
 from smartcam.pipeline.eye import Eye
-from smartcam.pipeline.judge import Judge, Reporter
+from smartcam.pipeline.judge import Judge
 from smartcam.pipeline.models import Models, check_labels
+from smartcam.pipeline.reporter import Reporter
 from smartcam.pipeline.scenes import KeptScenes, key_of
 from smartcam.pipeline.story import Notes, Story
 from smartcam.rules.engine import Engine, asked_by
@@ -118,7 +119,7 @@ class Replay:
             reporter = Reporter(
                 Topics(config.node.name),
                 viewer.models.title,
-                lambda message, _: tell(message),
+                lambda message, *_: tell(message),
                 clock_ok=lambda: True,
             )
             new_id = Ulids(random.Random(0))
@@ -258,7 +259,7 @@ class Viewer:
         cascade.forget()
         eye = Eye(detector, {self._camera: self._section}, see, cascade=cascade, strict=True)
         gate = MotionGate()
-        for frame in recording(clip, self._camera, self._wall_start, self._section.rotate):
+        for frame in recording(clip, self._camera, self._wall_start, self._section.rotate, self._section.mask):
             look = self._look_at_all or not self._section.motion
             moved = Motion.everywhere() if look else gate.look(frame.picture.luma, frame.at)
             eye.take(Waiting(frame, moved))

@@ -9,8 +9,10 @@ from functools import partial
 from typing import Self
 
 from smartcam import config
+from smartcam.camera.ring import Ring
 from smartcam.camera.stream import CameraStatus
-from smartcam.data import Picture, Scene, Track
+from smartcam.data import Detections, Frame, Picture, Scene, Track
+from smartcam.evidence.clips import seconds_wanted
 from smartcam.pipeline.assembly import assemble
 from smartcam.pipeline.eye import BLIND_S, Eye, Gaze
 from smartcam.pipeline.lookout import Lookout
@@ -46,6 +48,7 @@ class Sensing:
         self._latest: dict[str, Lookout] = {}
         """Each camera's, also when it has ended: its last events still want pictures."""
         self._renewing = False
+        self._eye_of: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +84,7 @@ class Sensing:
         for name in self._sections.keys() - cameras.keys():
             self._forget(name)
         self._sections.update(plan.config.camera)
+        keep_s = seconds_wanted(plan.config)
         for name in self._eyes.unlike(eyes):
             self._end_eye(name, for_another=name in eyes)
         for name, eye in eyes.items():
@@ -89,12 +93,23 @@ class Sensing:
         for name, camera in cameras.items():
             if name not in self._cameras:
                 self._start_camera(name, camera)
+            self._latest[name].keep(keep_s.get(name, 0.0))
         self._renewing = False
 
     def large(self, camera: str, at: float) -> Picture | None:
         """The moment from the camera's record stream, or None."""
         lookout = self._latest.get(camera)
         return lookout.large(at) if lookout else None
+
+    def ring(self, camera: str) -> Ring | None:
+        """The last packets of the camera's larger stream, or of its only one; None where it is gone for good."""
+        lookout = self._latest.get(camera)
+        return lookout.ring if lookout else None
+
+    def glance(self, camera: str, picture: Picture) -> Detections | None:
+        """What is in a picture of this camera that no eye has looked at; None when no eye comes to it in time."""
+        eye = self._eyes.get(self._eye_of.get(camera, ""))
+        return eye.glance(Frame(camera, 0, time.monotonic(), time.time(), picture)) if eye else None
 
     def _start_eye(self, name: str, made_of: EyeParts, plan: Plan) -> None:
         stack = ExitStack()
@@ -112,9 +127,15 @@ class Sensing:
 
     def _start_camera(self, name: str, made_of: CameraParts) -> None:
         lookout = Lookout(
-            name, made_of.section, self._waiting[made_of.eye], on_status=self._camera_is, on_tick=self._tick
+            name,
+            made_of.section,
+            self._waiting[made_of.eye],
+            on_status=self._camera_is,
+            on_tick=self._tick,
+            sound=made_of.sound,
         )
         self._latest[name] = lookout
+        self._eye_of[name] = made_of.eye
         self._camera_is(name, lookout.status)
         stack = ExitStack()
         stack.callback(self._on_status, name, False)
@@ -125,6 +146,7 @@ class Sensing:
         del self._sections[name]
         self._stood.pop(name, None)
         self._latest.pop(name, None)
+        self._eye_of.pop(name, None)
         self._on_gone(name)
 
     def _camera_is(self, name: str, status: CameraStatus) -> None:

@@ -10,8 +10,7 @@ from smartcam import __version__
 from smartcam.config import Config
 from smartcam.detect.accelerator import AcceleratorState
 from smartcam.detect.model import ModelFile
-from smartcam.evidence.snapshots import Snapshots
-from smartcam.mqtt.payloads import (
+from smartcam.mqtt.health import (
     CameraHealth,
     HealthPayload,
     InfoPayload,
@@ -21,7 +20,8 @@ from smartcam.mqtt.payloads import (
     OutboxHealth,
 )
 from smartcam.owed import Outbox
-from smartcam.pipeline.health import Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
+from smartcam.pipeline.digest import Digest
+from smartcam.pipeline.health import EVERY_S, Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
 from smartcam.pipeline.lookout import Lookout
 from smartcam.pipeline.reload import InForce
 from smartcam.pipeline.sensing import Sensing
@@ -49,7 +49,7 @@ class Spokesman:
         sensing: Sensing,
         *,
         outbox: Outbox,
-        snapshots: Snapshots,
+        digest: Digest,
         workers: Callable[[], Iterable[Worker]],
         near_misses: Counter[str],
         troubles: Callable[[], Iterable[str]] = tuple,
@@ -58,7 +58,7 @@ class Spokesman:
         self._uplink = uplink
         self._sensing = sensing
         self._outbox = outbox
-        self._snapshots = snapshots
+        self._digest = digest
         self._workers = workers
         self._near_misses = near_misses
         self._troubles = troubles
@@ -79,8 +79,9 @@ class Spokesman:
         while alive():
             self._uplink.publish_state(self._uplink.topics.info, self.info().encode())
             health = self.health()
-            teller.pause_s = self._config.mqtt.health_pause
+            teller.pause_s = EVERY_S if self._uplink.clips_wait else self._config.mqtt.health_pause
             teller.look(health, time.monotonic())
+            self._digest.look(time.monotonic())
             notify.status(in_a_line(health))
             time.sleep(TURN_S)
 
@@ -91,6 +92,7 @@ class Spokesman:
     def tell_all(self) -> None:
         """To a new connection, what is told only when it changes."""
         self.tell_config()
+        self._digest.tell_again()
         self._tell_health(self.health())
         for name, lookout in self._sensing.lookouts.items():
             self.tell_camera(name, lookout.status.online)
@@ -135,6 +137,8 @@ class Spokesman:
                 reconnects=link.reconnects,
                 published=link.published,
                 denied=link.denied,
+                sent_bytes=link.sent_bytes,
+                received_bytes=link.received_bytes,
             ),
             outbox=OutboxHealth(
                 depth=backlog.depth,
@@ -186,8 +190,8 @@ class Spokesman:
                 yield f"model {name}: {state.degraded}"
         if not self._uplink.status.connected:
             yield f"mqtt: {self._uplink.status.reason}"
-        if dropped := self._snapshots.dropped:
-            yield f"evidence: {dropped} pictures were given up, because more were asked for than could be made"
+        if trouble := self._uplink.status.trouble:
+            yield f"mqtt: {trouble}"
         yield from self._troubles()
         for worker in self._workers():
             if worker.trouble:

@@ -13,7 +13,6 @@ from smartcam.config.values import closest, shown
 from smartcam.data import Frame
 from smartcam.errors import SmartcamError
 from smartcam.evidence.snapshot import jpeg
-from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.topics import setter
 from smartcam.pipeline.judge import Judge
 from smartcam.pipeline.uplink import Uplink
@@ -30,13 +29,20 @@ MOST_TOLD = 20
 class Switches:
     """Arm, disarm, choose a mode; look at the rules; send a test event; take a picture.
 
-    Whatever touches the rules is done by the judge's thread, between two scenes.
+    Whatever touches the rules is done by the judge's thread, between two scenes; there `latest` gives what a camera
+    showed last.
     """
 
-    def __init__(self, config: Callable[[], Config], judge: Judge, snapshots: Snapshots, uplink: Uplink) -> None:
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        judge: Judge,
+        latest: Callable[[str], Frame | None],
+        uplink: Uplink,
+    ) -> None:
         self._config = config
         self._judge = judge
-        self._snapshots = snapshots
+        self._latest = latest
         self._uplink = uplink
         self._said_mode = False
         self._told: set[tuple[str, bytes]] = set()
@@ -132,10 +138,6 @@ class Switches:
         if frame is None:
             raise SmartcamError(f"camera {camera} has given no picture yet: see `smartcam status`")
         return {"jpeg": base64.b64encode(jpeg(frame.picture)).decode()}
-
-    def _latest(self, camera: str) -> Frame | None:
-        best = self._snapshots.album.best(camera, ())
-        return best.frame if best else None
 
 
 def _text(asked: dict[str, Any], key: str, *, needed: bool = True) -> str | None:

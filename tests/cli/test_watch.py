@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from smartcam.cli.watch import Lines, add_to, broker_of, keep, show_json, watch
+from smartcam.cli.watch import Lines, add_to, broker_of, show_json, watch
 from smartcam.config.sections import Mqtt
 from smartcam.errors import BadConfig, SmartcamError, Unavailable
+from smartcam.mqtt.assembly import Assembler
 from smartcam.mqtt.connection import connect
 from smartcam.mqtt.subscriber import Received
 from tests.brokers import Mosquitto, free_port, mosquitto
@@ -20,13 +22,17 @@ from tests.brokers import Mosquitto, free_port, mosquitto
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker that has kept an event, a state and a picture."""
     with mosquitto(tmp_path) as running:
-        connection = connect(running.mqtt(), "node", lambda: True)
-        for topic, payload in KEPT:
-            connection.publish(topic, payload, qos=1, retain=True)
-        while len(connection.acks) < len(KEPT):
-            connection.turn(0.1)
-        connection.disconnect()
+        kept_by(running, KEPT)
         yield running
+
+
+def kept_by(broker: Mosquitto, messages: list[tuple[str, bytes]]) -> None:
+    connection = connect(broker.mqtt(), "node", lambda: True)
+    for topic, payload in messages:
+        connection.publish(topic, payload, qos=1, retain=True)
+    while len(connection.acks) < len(messages):
+        connection.turn(0.1)
+    connection.disconnect()
 
 
 EVENT = {"event_type": "yard", "phase": "start", "level": "alert", "node": "n", "camera": "c", "label": "cat"}
@@ -35,6 +41,16 @@ KEPT = [
     ("smartcam/n/status", b"online"),
     ("smartcam/other/status", b"on\x1b[31mline"),
     ("smartcam-media/n/c/01J/snapshot", b"\xff\xd8 jpeg"),
+]
+CLIP = [b"\x00\x00 begin", b"end"]
+TOLD = {"event": "01K", "kind": "clip", "topic": "smartcam-media/n/c/01K/clip", "parts": 2}
+IN_PARTS = [
+    ("smartcam-media/n/c/01K/clip/1-of-2", CLIP[0]),
+    ("smartcam-media/n/c/01K/clip/2-of-2", CLIP[1]),
+    (
+        "smartcam/n/c/media",
+        json.dumps(TOLD | {"bytes": 11, "sha256": hashlib.sha256(b"".join(CLIP)).hexdigest()}).encode(),
+    ),
 ]
 
 
@@ -66,20 +82,46 @@ def test_media_are_kept_where_one_asks(broker: Mosquitto, tmp_path: Path, capsys
     assert [path.name for path in picture.parent.iterdir()] == ["01J.jpg"]
 
 
+def test_a_clip_in_parts_is_put_together_and_verified(
+    broker: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept_by(broker, IN_PARTS)
+    watch(broker.mqtt(), node="n", count=6, save=tmp_path / "kept", as_json=True)
+    clip = tmp_path / "kept/n/c/01K.mp4"
+    assert clip.read_bytes() == b"".join(CLIP)
+    [told] = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if line.get("verified")]
+    assert told["file"] == str(clip)
+
+
+def test_people_are_told_what_is_missing_what_is_wrong_and_what_is_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf, lines = Assembler(tmp_path), Lines()
+    first, second, word = IN_PARTS
+    for topic, payload in (first, word, (second[0], b"bad"), word, first, second):
+        lines(Received(topic, payload, False, 0.0), shelf.take(topic, payload))
+    out = capsys.readouterr().out.replace("\n", "")
+    words = [
+        "01K/clip/1-of-2: parts missing so far: 1",
+        "1 of its 2 parts did not come so far; if nothing follows, ask for it again on smartcam/n/cmd/clip",
+        "it is not what was announced",
+        "what came is not what was announced, and is not kept",
+        f"saved as {tmp_path}/n/c/01K.mp4 (verified)",
+    ]
+    places = [out.replace(" ", "").find(each.replace(" ", "")) for each in words]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
 def test_it_ends_after_the_time_that_is_given(broker: Mosquitto, capsys: pytest.CaptureFixture[str]) -> None:
     watch(broker.mqtt(), node="nobody", for_s=0.1)
     assert capsys.readouterr().out == ""
 
 
-def test_names_that_lead_elsewhere_are_not_kept(tmp_path: Path) -> None:
-    assert keep(Received("smartcam-media/../../x/snapshot", b"x", False, 0.0), tmp_path / "kept") is None
-    assert not (tmp_path / "kept").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_sentence(broker: Mosquitto, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SmartcamError, match=r"latest\.jpg cannot be written: Not a directory"):
-        keep(Received("smartcam-media/n/c/latest", b"x", False, 0.0), tmp_path / "file")
+    with pytest.raises(SmartcamError, match=r"01J\.jpg cannot be written: File exists"):
+        watch(broker.mqtt(), node="n", save=tmp_path / "file", for_s=5)
 
 
 @pytest.mark.parametrize("payload", [b'"\\ud800"', b"[" * 10_000, b"\xff", b"NaN", b""])

@@ -12,9 +12,9 @@ import pytest
 
 from smartcam.config.problems import Problem
 from smartcam.config.sources import Sources
-from smartcam.evidence.snapshots import Snapshots
+from smartcam.mqtt.health import CameraHealth, HealthPayload, LinkHealth, ModelHealth
 from smartcam.mqtt.outbox import MemoryOutbox
-from smartcam.mqtt.payloads import CameraHealth, HealthPayload, LinkHealth, ModelHealth
+from smartcam.pipeline.digest import Digest
 from smartcam.pipeline.health import EVERY_S, Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
 from smartcam.pipeline.plan import Plan
 from smartcam.pipeline.reload import InForce
@@ -121,12 +121,13 @@ def test_what_is_not_as_it_should_be_is_a_sentence_each(tmp_path: Path, monkeypa
     in_force = InForce(plan, (Problem("smartcam.toml", 7, "rule.x.zone", "no such zone"),), 1e9)
     outbox = MemoryOutbox(2**20)
     with Sensing(lambda _: None, lambda *_: None, lambda _: None) as sensing:
+        uplink = Uplink(plan.config, outbox, lambda *_: None)
         spokesman = Spokesman(
             lambda: in_force,
-            Uplink(plan.config, outbox, lambda *_: None),
+            uplink,
             sensing,
             outbox=outbox,
-            snapshots=Snapshots(plan.config, lambda *_: None),
+            digest=Digest(uplink.allowance, dict, lambda _: None),
             workers=lambda: sensing.workers,
             near_misses=Counter({f"r{n}": n for n in range(60)} | {"removed": 99}),
             troubles=lambda: ["cannot write the memory"],

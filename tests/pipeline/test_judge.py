@@ -13,7 +13,8 @@ from smartcam.data import Event, Message
 from smartcam.errors import SmartcamError, Unavailable
 from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.topics import Topics
-from smartcam.pipeline.judge import Judge, Reporter
+from smartcam.pipeline.judge import Judge
+from smartcam.pipeline.reporter import Reporter
 from smartcam.rules import Engine, Ulids
 from smartcam.workers import Worker
 from tests.rules.scenes import config, every, person, scene, walk
@@ -30,7 +31,7 @@ class Told:
         reporter = Reporter(
             Topics("ridge1"),
             lambda camera: f"eyes of {camera}",
-            lambda message, _: self.messages.append(message),
+            lambda message, *_: self.messages.append(message),
             clock_ok=lambda: False,
         )
         self.snapshots = Snapshots(settings, reporter.snapshot)

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from smartcam.pipeline.reload import Changes, stamps
+from smartcam.store import open_to_read
 from tests.brokers import Mosquitto, mosquitto
 from tests.clips import clip
 from tests.daemons import NODE, Hearing, Running, daemon, hearing, meaning
@@ -123,9 +124,14 @@ class World:
     def is_kept(self, holds: Callable[[dict[str, Any]], Any]) -> None:
         """What the rules know is on the disk."""
         end = time.monotonic() + KEPT_S
-        while not holds(json.loads((self.folder / "state" / "memory.json").read_text())):
+        while not holds(self._memory()):
             assert time.monotonic() < end
             time.sleep(0.01)
+
+    def _memory(self) -> dict[str, Any]:
+        with closing(open_to_read(self.folder / "state")) as db:
+            found: dict[str, Any] = json.loads(*db.execute("SELECT text FROM note WHERE name = 'memory'").fetchone())
+        return found
 
     def texts_since_the_edit(self, topic: str) -> list[str]:
         heard = self.ears.all[self.edited :]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from smartcam.config import Config, parse
-from smartcam.data import Event
+from smartcam.data import Event, Frame
 from smartcam.errors import SmartcamError
 from smartcam.evidence.snapshots import Snapshots
 from smartcam.mqtt.outbox import MemoryOutbox
@@ -53,10 +53,14 @@ class World:
         self.events: list[Event] = []
         self.uplink = Uplink(config, MemoryOutbox(2**20), on_set=lambda *said: self.switches.on_set(*said))
         self.snapshots = Snapshots(config, lambda *_: None)
-        self.clerk = Clerk(lambda _: None, on_alarm=lambda *alarm: self.switches.say(*alarm))
+        self.clerk = Clerk(lambda _, **__: None, on_alarm=lambda *alarm: self.switches.say(*alarm))
         engine = Engine(config, Ulids(Random(0)))
         self.judge = Judge(engine, self.snapshots, self.events.append, note=self.clerk.note)
-        self.switches = Switches(lambda: self.config, self.judge, self.snapshots, self.uplink)
+        self.switches = Switches(lambda: self.config, self.judge, self._latest, self.uplink)
+
+    def _latest(self, camera: str) -> Frame | None:
+        best = self.snapshots.album.best(camera, ())
+        return best.frame if best else None
 
     def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
         return self.switches.verbs()[verb](arguments)
