@@ -7,6 +7,7 @@ written outside the folder, no symbolic link is followed, and what waits is boun
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -271,7 +272,10 @@ def _is_linked(path: Path, below: Path) -> bool:
 
 def _make_parents(folder: Path, relative: PurePosixPath) -> None:
     """Raises OSError, also where a link would lead elsewhere."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
     for level in reversed(relative.parents[:-1]):
         (folder / level).mkdir(exist_ok=True)
         if (folder / level).is_symlink():

@@ -10,6 +10,7 @@ from smartcam.mqtt.connection import Connection
 from smartcam.mqtt.heard import Ack
 from smartcam.mqtt.meter import Meter
 from smartcam.mqtt.refusals import QUOTA_EXCEEDED, REFUSED
+from smartcam.mqtt.topics import part_of
 from smartcam.mqtt.wire import wire_bytes
 from smartcam.owed import Outbox, Row
 
@@ -18,6 +19,10 @@ TRIES = 3
 
 Our own time-outs do not count: they tell of the way, not of the picture.
 """
+
+
+PART_TRIES = 20
+"""Of a part: brokers take its size, so the way is to blame sooner than the part."""
 
 
 class Delivery:
@@ -110,7 +115,7 @@ class Delivery:
     def _give_up_poison(self) -> None:
         """A broker without MQTT 5 cannot say that a message is too large: it ends the connection, every time."""
         for row in self._under_way.values():
-            if _is_suspect(row) and row.tries + 1 >= TRIES:
+            if _is_suspect(row) and row.tries + 1 >= (PART_TRIES if part_of(row.message.topic) else TRIES):
                 self._give_up(row, "the connection ends on it every time: it may be too large")
 
 

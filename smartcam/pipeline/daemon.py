@@ -10,7 +10,7 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -88,31 +88,31 @@ class Daemon:
             stack.enter_context(self._control)
             stack.enter_context(_signals(self._stop, self._attendant.ask))
             self._start(stack, Worker("store", self._owing.run))
-            if self._owing.folder:
-                self._start(stack, Worker("retention", self._retention.run))
             stack.enter_context(self._uplink).renew(plan.config)
             self._spokesman.tell_config()
-            self._start(stack, Worker("commands", self._commands.run))
-            for worker in self._gathering.workers():
+            gatherers = tuple(self._gathering.workers())
+            for worker in gatherers:
                 self._start(stack, worker)
+            stack.callback(_stop, gatherers)
             self._judge.settle()
             stack.callback(self._finish)
             self._start(stack, Worker("judge", self._judge.run))
             stack.enter_context(self._sensing).renew(plan)
-            self._tellers = [
+            beside = [
                 Worker("control", self._control.run),
                 Worker("health", self._spokesman.run),
                 Worker("reload", self._attendant.run),
+                Worker("commands", self._commands.run),
+                *([Worker("retention", self._retention.run)] if self._owing.folder else []),
             ]
-            for worker in self._tellers:
+            for worker in beside:
                 self._start(stack, worker)
+            stack.callback(_stop, beside)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         notify.stopping()
-        for worker in self._tellers:  # All at once, so that the slowest is waited for, and not the sum of them.
-            worker.stop()
         self._stack.close()
 
     def serve(self) -> None:
@@ -239,6 +239,12 @@ class Daemon:
         self._judge.finish()
         self._gathering.samples.finish()
         self._clerk.write_down(self._judge.engine, *self._judge.now)
+
+
+def _stop(workers: Iterable[Worker]) -> None:
+    """All at once, so that the slowest is waited for, and not the sum of them."""
+    for worker in workers:
+        worker.stop()
 
 
 def _log_as(plan: Plan) -> None:

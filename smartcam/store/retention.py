@@ -16,7 +16,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -105,6 +104,10 @@ class Retention:
         self._choice = Choice()
         """Waits for the writer."""
         self._working = Choice()
+        self._reader: sqlite3.Connection | None = None
+        """Stays open: to open one writes 16 KiB to the card."""
+        self._is_another = False
+        """Whether the store has been begun anew since the reader was opened."""
 
     def renew(self, keep: Keep) -> None:
         """Go on with other quotas."""
@@ -114,18 +117,22 @@ class Retention:
 
     def run(self, alive: Alive) -> None:
         """The worker's loop."""
-        while alive():
-            keep = self._keep
-            found = self._chosen(keep)
-            with self._changed:
-                self._choice = found
-            self._pause(AGAIN_S if found else self._look_s, keep, alive)
+        try:
+            while alive():
+                keep = self._keep
+                found = self._chosen(keep)
+                with self._changed:
+                    self._choice = found
+                self._pause(AGAIN_S if found else self._look_s, keep, alive)
+        finally:
+            self._close()
 
     # The writer's
 
     def begin(self, _: sqlite3.Connection) -> None:
         with self._changed:
             self._choice = Choice()
+            self._is_another = True
 
     @property
     def is_due(self) -> bool:
@@ -144,12 +151,23 @@ class Retention:
             self._changed.notify_all()
 
     def _chosen(self, keep: Keep) -> Choice:
+        with self._changed:
+            is_another, self._is_another = self._is_another, False
+        if is_another:
+            self._close()
         try:
-            db = open_to_read(self._folder)
-        except Unavailable:  # Its writer is begun anew, or there is none: whoever cares for that tells it.
+            self._reader = self._reader or open_to_read(self._folder)
+            return choose(self._reader, keep, self._believed(), self._free_bytes(self._folder))
+        except Unavailable:  # It is being begun anew, or there is none: whoever cares for that tells it.
             return Choice()
-        with closing(db):
-            return choose(db, keep, self._believed(), self._free_bytes(self._folder))
+        except sqlite3.Error:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        if self._reader:
+            self._reader.close()
+        self._reader = None
 
     def _pause(self, pause_s: float, keep: Keep, alive: Alive) -> None:
         """Until the writer has done what was chosen; and then for a while, unless the quotas are others by now."""

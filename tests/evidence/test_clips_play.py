@@ -102,7 +102,8 @@ def played(film: Path, folder: Path) -> dict[str, str]:
 
 def assert_plays(clip: ClipFile, folder: Path, size_wh: tuple[int, int] = (160, 120)) -> None:
     told = ffprobe(clip.path)
-    assert float(told["format"]["duration"]) == pytest.approx(clip.end - clip.start, abs=0.1)
+    # Where it ends among frames in another order, the last one is shown some frames after it is decoded.
+    assert float(told["format"]["duration"]) == pytest.approx(clip.end - clip.start, abs=0.2)
     said = played(clip.path, folder)
     assert (said["what"], said.get("why", "")) == ("ended", "")
     assert (int(said["width"]), int(said["height"])) == size_wh
