@@ -79,11 +79,13 @@ def understood(sources: Sources) -> tuple[Config, list[str]]:
 
 def _around(config: Config) -> Iterator[str]:
     """What the rules depend on."""
+    from smartcam.config.plain import camera, limits
     from smartcam.rules.calendar import Calendar
     from smartcam.rules.words import alarm, needs_sun, sun_today
 
-    yield f"cameras: {', '.join(config.camera)}"
+    yield f"cameras: {', '.join(camera(name, section) for name, section in config.camera.items())}"
     yield from alarm(config)
+    yield from limits(config)
     if needs_sun(config):
         yield sun_today(Calendar(config.site), time.time())
 

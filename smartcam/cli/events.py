@@ -49,7 +49,10 @@ def show(event: IdArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOpt
         whole_id = _one(events, event)
         told, exhibits = list(events.messages(whole_id)), events.exhibits(whole_id)
     for payload in told:
-        typer.echo(payload.decode() if json else json_format.dumps(json_format.loads(payload), indent=2))
+        if json:
+            typer.echo(payload.decode())
+        else:
+            out().print(_told_line(json_format.loads(payload)), markup=False)
     for kept in exhibits:
         if json:
             print_json(_exhibit(kept))
@@ -111,9 +114,10 @@ def _events(config: Path, *, change: bool = False) -> Iterator[Events]:
         try:
             yield Events(db)
         except (sqlite3.Error, ValueError) as error:
-            raise SmartcamError(
-                f"{folder}: the store cannot be used now ({error}): where it is damaged, the daemon begins a new one"
-            ) from None
+            full = (
+                "make room on the disk" if "full" in str(error) else "where it is damaged, the daemon begins a new one"
+            )
+            raise SmartcamError(f"{folder}: the store cannot be used now ({error}): {full}") from None
 
 
 def _one(events: Events, start: str) -> str:
@@ -125,13 +129,23 @@ def _one(events: Events, start: str) -> str:
 
 def _line(kept: Kept) -> str:
     """``01J… 2026-11-24T18:02:11Z front yard-intruder end: 1 person 0.87 in yard; not sent yet``"""
-    told: dict[str, Any] = kept.payload
+    state = f"; refused: {kept.refused}" if kept.refused else "; not sent yet" if kept.owed else ""
+    return f"{kept.payload['id']} {_summary(kept.payload)}{state}"
+
+
+def _told_line(told: dict[str, Any]) -> str:
+    """``3 2026-11-24T18:02:11Z front yard-intruder end: 1 person 0.87 in yard, 14 s (person stayed 3 s)``"""
+    lasted = f", {told['dwell_s']:g} s" if told["phase"] == "end" else ""
+    reasons = f" ({'; '.join(told['reasons'])})" if told.get("reasons") else ""
+    return f"{told['seq']} {_summary(told)}{lasted}{reasons}"
+
+
+def _summary(told: dict[str, Any]) -> str:
     what = f": {told['count']} {told['label']} {told['score']:.2f}" if "label" in told else ""
     where = f" in {', '.join(told['zones'])}" if told["zones"] else ""
-    state = f"; refused: {kept.refused}" if kept.refused else "; not sent yet" if kept.owed else ""
     test = " (test)" if told.get("test") else ""
     start = f"{told['start'][:19]}Z"
-    return f"{told['id']} {start} {told['camera']} {told['event_type']} {told['phase']}{test}{what}{where}{state}"
+    return f"{start} {told['camera']} {told['event_type']} {told['phase']}{test}{what}{where}"
 
 
 def _exhibit(kept: KeptExhibit) -> dict[str, Any]:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from smartcam.config.delivery import Keep
 
-UNITS = ("B", "kB", "MB", "GB", "TB")
-
 
 def store_folder(config: Path) -> Path:
     """Where the daemon keeps its store."""
@@ -57,11 +55,10 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 def amount(size: float) -> str:
-    """``1234567`` → ``1.2 MB``."""
-    unit = 0
-    while size >= 999.5 and unit < len(UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.0f} {UNITS[unit]}" if unit == 0 or size >= 99.5 else f"{size:.1f} {UNITS[unit]}"
+    """``1234567`` → ``1.23 MB``."""
+    from smartcam.config import plain  # Whoever asks for --help does not wait for it.
+
+    return plain.amount(size)
 
 
 def clock(wall: float) -> str:

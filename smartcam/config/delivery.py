@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -38,10 +38,15 @@ class Uplink(Section):
 
 
 class Quota(Section):
-    """How much of one kind is kept, and how long."""
+    """How much of one kind is kept, and how long. A size alone may be written without the table."""
 
     size: Amount
-    days: Annotated[Number, Field(gt=0, le=3650)]
+    days: Annotated[Number, Field(gt=0, le=3650)] = 365
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_size(cls, value: Any) -> Any:
+        return {"size": value} if isinstance(value, str) else value
 
 
 class Keep(Section):
@@ -62,3 +67,9 @@ class Sampling(Section):
     """Seconds between two; without it, none is taken."""
     upload: Flag = False
     """Whether they are sent like snapshots; else they stay here."""
+
+    @model_validator(mode="after")
+    def _there_are_some(self) -> Self:
+        if self.upload and self.rejects is None:
+            raise wrong("upload", 'none is taken: add rejects = "1 per hour", or take this out')
+        return self

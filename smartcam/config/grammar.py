@@ -18,10 +18,15 @@ FIELDS = ("label", "sublabel", "count", "score", "zone", "camera", "rule", "phas
 
 def outlines(value: Any) -> Any:
     """One outline is a list of one."""
+    example = "write an outline, [[0.7, 0.0], [1.0, 0.0], [1.0, 0.3]], or a list of them"
     match value:
-        case [[int() | float(), *_], *_]:
+        case [[[_, _], *_], *_]:
+            return value
+        case [[int() | float(), int() | float()], *_]:
             return [value]
-    return value
+        case [] | ():
+            return value
+    raise ValueError(f"{shown(value)} is no outline: {example}")
 
 
 class Count:

@@ -83,7 +83,9 @@ class Clip(Section):
     @model_validator(mode="after")
     def _has_room(self) -> Self:
         if self.at_most < self.before + 1:
-            raise wrong("at_most", f"{self.at_most:g} s is over before the event begins: make it longer than `before`")
+            raise wrong(
+                "at_most", f"{self.at_most:g} s is all of it, also the {self.before:g} s of `before`: make it longer"
+            )
         return self
 
 

@@ -144,7 +144,7 @@ class Commands:
             return  # It could be any topic.
         payload = ReplyPayload(id=command_id, status=status, data=data, error=error)
         topic = self._topics.reply(verb)
-        self._outbox.put(Message(topic, payload.encode(), "event", weight="light", expiry_s=REPLY_S))
+        self._outbox.put(Message(topic, payload.encode(), "alert", weight="light", expiry_s=REPLY_S))
 
     def _clip(self, asked: Data) -> Data:
         return self._again("clip", _text(asked, "event"))
@@ -160,8 +160,8 @@ class Commands:
         wanted = [exhibit for exhibit in kept if exhibit.kind == kind]
         if not wanted:
             others = " and ".join(sorted({f"a {exhibit.kind}" for exhibit in kept}))
-            instead = f"only {others}" if others else "nothing: it is unknown, or what was kept of it had to go"
-            raise SmartcamError(f"there is no {kind} of event {shown(event)}, {instead}")
+            instead = f", only {others}" if others else ": it is unknown, or what was kept of it had to go"
+            raise SmartcamError(f"there is no {kind} of event {shown(event)}{instead}")
         return self._send(exhibit_message(self._topics, wanted[-1]), wanted[-1])
 
     def _fresh(self, camera: str) -> Data:
@@ -203,12 +203,12 @@ def _read(payload: bytes) -> Data:
     if not isinstance(asked, dict):
         raise SmartcamError('a command is a JSON object, like {"id": "1"}')
     if not isinstance(asked.get("id"), str) or not _ID.fullmatch(asked["id"]):
-        raise SmartcamError('a command needs an "id" of its own: 1 to 64 of ASCII, without spaces')
+        raise SmartcamError('a command needs an "id" of its own, a text: {"id": "1"}; 1 to 64 of ASCII, without spaces')
     return asked
 
 
 def _text(asked: Data, key: str) -> str:
     value = asked.get(key)
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise SmartcamError(f'it needs "{key}", a name')
+        raise SmartcamError(f'it needs "{key}", as a text without spaces')
     return value

@@ -132,7 +132,8 @@ def salvaged(config: Config, leftover: Leftover) -> tuple[Message | None, Exhibi
         sha256=leftover.sha256,
     )
     has_smaller = is_whole and any(leftover.path.parent.glob("clip-*.mp4"))
-    stays = config.uplink.metered or told["event_type"] not in config.rule or has_smaller
+    rule = config.rule.get(told["event_type"])
+    stays = config.uplink.metered or rule is None or "clip" not in rule.do or has_smaller
     return None if stays else exhibit_message(Topics(config.node.name), exhibit), exhibit
 
 

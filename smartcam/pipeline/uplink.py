@@ -110,7 +110,6 @@ class Uplink:
     def _made(self, config: Config) -> dict[str, Link]:
         name = f"smartcam-{config.node.name}"
         sets = [setter(self.topics.armed), setter(self.topics.mode)] if config.mqtt.control != "off" else []
-        commands = [self.topics.command("+")] if config.mqtt.control == "all" else []
         if config.mqtt.control == "all":
             sets.append(self.topics.command("+"))
         return {
@@ -120,7 +119,7 @@ class Uplink:
                 outbox=self._outbox,
                 kinds=("alert", "event"),
                 status_topic=self.topics.status,
-                subscriptions=[*sets, *commands],
+                subscriptions=sets,
                 # The broker may remember what we listened to before.
                 on_message=self._on_set if sets else None,
                 allowance=self.allowance,

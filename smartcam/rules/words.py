@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from smartcam.config import Config, Rule
 from smartcam.config.files import ANY
 from smartcam.config.grammar import ARMING, Count
+from smartcam.config.plain import evidence
 from smartcam.config.when import DAYS, EVERY_DAY, NAMED_DAYS, Edge, Phase, When
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def describe(name: str, rule: Rule, config: Config) -> str:
     clauses = ", ".join([_what(rule, config), *_narrowed(rule, config), *_allowed(rule), *_rested(rule)])
     switched_off = "" if rule.enabled else " (switched off)"
     message = f', saying "{rule.message}"' if rule.message else ""
-    return f"{name}{switched_off}: {clauses} → {', '.join((rule.level, *rule.do))}{message}"
+    return f"{name}{switched_off}: {clauses} → {', '.join((rule.level, *evidence(rule)))}{message}"
 
 
 def windows(whens: Iterable[When]) -> str:

@@ -81,14 +81,14 @@ def test_each_kind_is_told_with_its_quota_and_how_long_it_stays(state: Path) -> 
     done = disk(state)
     assert (done.code, done.err) == (0, "")
     clips, snapshots, going, samples, _, events, room = done.out.splitlines()
-    assert clips == "clips      0, 0 B of 4.0 GB; what comes now stays 30 days"
-    assert snapshots.startswith("snapshots  3, 300 kB of 1.0 MB, since ")
+    assert clips == "clips      0, 0 B of 4 GB; what comes now stays 30 days"
+    assert snapshots.startswith("snapshots  3, 300 kB of 1 MB, since ")
     assert snapshots.endswith("; what comes now stays about 7 days, at the rate of late; 1 is not sent yet")
     assert "next to go: media/E1/" in going
-    assert samples.startswith("samples    1, 100 kB of 50.0 MB, since ")
+    assert samples.startswith("samples    1, 100 kB of 50 MB, since ")
     assert events.startswith("events     1, ")
     assert events.endswith("; 1 is not sent yet")
-    assert "200 MB are left to others; 4.2 MB are held back, so that deleting works on a full disk" in room
+    assert "200 MB are left to others; 4.19 MB are held back, so that deleting works on a full disk" in room
 
 
 def test_and_for_programs(state: Path) -> None:

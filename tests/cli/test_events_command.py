@@ -57,8 +57,11 @@ def test_and_for_programs(outbox: DurableOutbox, tmp_path: Path) -> None:
 
 
 def test_one_event_is_shown_by_the_beginning_of_its_id(outbox: DurableOutbox, tmp_path: Path) -> None:
-    done = smartcam("events", "show", f"01j{1:023d}"[:26], "-c", "smartcam.toml", at=tmp_path)
+    whole_id = f"01j{1:023d}"[:26]
+    done = smartcam("events", "show", whole_id, "--json", "-c", "smartcam.toml", at=tmp_path)
     assert json.loads(done.out)["n"] == 1
+    [line] = smartcam("events", "show", whole_id, "-c", "smartcam.toml", at=tmp_path).out.splitlines()
+    assert " front yard-intruder start: " in line
     done = smartcam("events", "show", "01J", "-c", "smartcam.toml", at=tmp_path)
     assert (done.code, done.err) == (1, "smartcam: 01J: 3 events begin so: say more of it\n")
     assert "no such event" in smartcam("events", "show", "02", "-c", "smartcam.toml", at=tmp_path).err
@@ -122,7 +125,7 @@ def test_what_is_kept_of_an_event_is_shown_with_what_became_of_it(evidence: Dura
     snapshot, film = done.out.splitlines()[-2:]
     assert snapshot.startswith(f"snapshot 1: media/{first}/")
     assert snapshot.endswith(f".jpg, {len(JPEG)} B; not sent yet")
-    assert film == f"clip 1: media/{first}/clip.mp4, 5.0 kB; stays here"
+    assert film == f"clip 1: media/{first}/clip.mp4, 5 kB; stays here"
     done = smartcam("events", "show", second, "--json", "-c", "smartcam.toml", at=tmp_path)
     told_of, kept_of = done.objects
     assert told_of["n"] == 2

@@ -63,10 +63,10 @@ def test_what_left_is_listed_with_its_rule_and_what_each_day_came_to(state: Path
     first, second, third, yesterday, today, wire = done.out.splitlines()
     size = len(told(1)[0].payload)
     assert first == f"{TODAY - timedelta(1)} 12:00 event      {size} B by yard-intruder: {told(1)[0].topic}"
-    assert second == f"{TODAY} 12:00 snapshot 10.0 kB by gate: m"
+    assert second == f"{TODAY} 12:00 snapshot   10 kB by gate: m"
     assert third == f"{TODAY} 12:00 snapshot     4 B by gate: w"
     assert yesterday == f"{TODAY - timedelta(1)}: {size} B: 1 event ({size} B)"
-    assert today == f"{TODAY}: 10.0 kB: 2 snapshot (10.0 kB)"
+    assert today == f"{TODAY}: 10 kB: 2 snapshot (10 kB)"
     assert wire == "on the wire in the last 24 hours: 700 B: state 700 B"
 
 

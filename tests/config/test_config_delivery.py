@@ -71,7 +71,10 @@ def test_a_clip_is_described_beside_the_rule_that_asks_for_it() -> None:
     [
         ('clip = { before = "3s" }', '5: rule.r.clip: no clip is sent: add do = ["clip"], or take this out'),
         ('do = ["clip"]\nclip = { before = "10m" }', "6: rule.r.clip.before: it should be from 0s to 60s"),
-        ('do = ["clip"]\nclip = { before = "30s", at_most = "20s" }', "6: rule.r.clip.at_most: 20 s is over before"),
+        (
+            'do = ["clip"]\nclip = { before = "30s", at_most = "20s" }',
+            "6: rule.r.clip.at_most: 20 s is all of it, also the 30 s of `before`",
+        ),
         ('do = ["clip"]\nclip = { size = "640x480" }', '6: rule.r.clip.size: "640x480" is not a size'),
         ('blur = "person"', "5: rule.r.blur: nothing is sent that could be blurred"),
         ('do = ["clip"]\nblur = "@cats"', "6: rule.r.blur:"),
