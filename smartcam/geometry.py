@@ -25,6 +25,8 @@ FLAT = 1e-12
 SUBPIXEL_BITS = 4
 MARGIN_PX = 2
 """Around a mask: as far as scaling and the coding of colour smear what lies under it."""
+MASKED = 128
+"""What a mask leaves, in brightness and colour: a grey in the middle, so that its edge is no contrast."""
 RASTERS = 32
 """How many are remembered: a few cameras' masks, each for brightness, for colour and for a larger stream."""
 

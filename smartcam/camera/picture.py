@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartcam.data import WHOLE, Box, Luma, Point, Rgb
-from smartcam.geometry import RASTERS, Polygons, raster
+from smartcam.geometry import MASKED, RASTERS, Polygons, raster
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -40,9 +40,6 @@ BT601 = (0.299, 0.114)
 BT709, UNSPECIFIED, BT470BG = 1, 2, 5
 FULL_RANGE = 2
 """AVColorRange."""
-
-MASKED = 128
-"""What a mask leaves, in brightness and colour: a grey in the middle, so that its edge is no contrast."""
 
 
 class DecodedPicture:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from smartcam.camera.arrivals import Arrivals
+from smartcam.camera.coding import decoder_of
 from smartcam.camera.pace import Pace, Timeline
 from smartcam.camera.packets import Packets, is_sound, open_packets, seconds, shown_s
 from smartcam.camera.picture import DecodedPicture, turned
@@ -16,14 +17,13 @@ from smartcam.camera.source import find
 from smartcam.camera.still import upright
 from smartcam.camera.tap import Tap
 from smartcam.config.sections import Camera
-from smartcam.config.values import MAX_PIXELS
-from smartcam.data import Coding, Packet, Picture
+from smartcam.data import Packet, Picture
 from smartcam.errors import Unavailable
 from smartcam.workers import Alive
 
 if TYPE_CHECKING:
     import av
-    from av import VideoCodecContext, VideoFrame
+    from av import VideoFrame
 
 PICTURES_S = 20.0
 """How far back a picture can be asked for."""
@@ -48,7 +48,7 @@ class RecordStream:
         self._sound = sound
         self._reopening = Reopening(f"camera {name}, record", config, on_status)
         self.ring = ring or Ring(PICTURES_S)
-        self._tap = Tap(self.ring, config.rotate)
+        self._tap = Tap(self.ring, config.rotate, name)
 
     @property
     def status(self) -> CameraStatus:
@@ -85,12 +85,17 @@ class RecordStream:
         for packet, at in moment(packets, alive):
             if not alive():
                 return
-            if not self.status.online:
-                self._reopening.online(turned(packets.size, self._config.rotate), packets.codec)
             if self._tap.keeps_packets:
                 self._tap.packet(packet, at)
             elif not is_sound(packet):
                 self._compress(packets, packet, at)
+            self._show(packets)
+
+    def _show(self, packets: Packets) -> None:
+        """That it is there, and how large, once that is known."""
+        size = turned(self._tap.size or packets.size, self._config.rotate)
+        if size != (0, 0) and (not self.status.online or size != self.status.size):
+            self._reopening.online(size, packets.codec)
 
     def _compress(self, packets: Packets, packet: av.Packet[Any], at: float) -> None:
         import av
@@ -140,25 +145,11 @@ def record_config(config: Camera) -> Camera:
     return config.model_copy(update=own)
 
 
-def decoder_of(coding: Coding) -> VideoCodecContext:
-    """A new decoder for packets of this coding."""
-    import av
-
-    context = av.CodecContext.create(coding.codec, "r")
-    assert isinstance(context, av.VideoCodecContext)
-    context.extradata = coding.extradata or None
-    context.width, context.height = coding.size
-    if coding.pixel_format:
-        context.pix_fmt = coding.pixel_format
-    context.options = {"max_pixels": str(MAX_PIXELS)}
-    return context
-
-
 def last_of(packets: Sequence[Packet]) -> VideoFrame | None:
     """The picture of the last packet, or the last one that there is."""
     import av
 
-    decoder = decoder_of(packets[0].coding)
+    decoder = decoder_of(packets[0].coding.codec, packets[0].coding.extradata)
     last = None
     for packet in [*[numbered(packet, n) for n, packet in enumerate(packets)], None]:
         try:

@@ -30,6 +30,7 @@ class Ring:
 
     It begins with a key frame, and so does what comes after a cut, or with another coding: packets that need a key
     frame which is not here are not taken. A group that alone is too large goes too. With `max_s` = 0 it keeps nothing.
+    `overflows` says that the bytes do not suffice for the seconds: what is asked for reaches back less far then.
 
     One thread adds; any may ask. What it gives are lists of their own over packets that are never copied.
     """
@@ -37,6 +38,8 @@ class Ring:
     def __init__(self, max_s: float = 0.0, max_bytes: int = MAX_BYTES) -> None:
         self._max_s = max_s
         self.max_bytes = max_bytes
+        self.overflows = False
+        """Whether anything ever had to go for its bytes alone; whoever told somebody sets it back."""
         self._groups: deque[Group] = deque()
         self._bytes = 0
         self._coding: Coding | None = None
@@ -112,7 +115,8 @@ class Ring:
         return bool(self._groups) and self._coding is not None and (packet.audio or packet.coding is self._coding)
 
     def _trim(self, now: float) -> None:
-        while self._groups and (self._bytes > self.max_bytes or self._first_is_old(now)):
+        while self._groups and ((is_old := self._first_is_old(now)) or self._bytes > self.max_bytes):
+            self.overflows |= not is_old
             self._bytes -= self._groups.popleft().size
         if not self._groups:
             self._coding = None

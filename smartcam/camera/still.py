@@ -10,6 +10,7 @@ from smartcam.camera.picture import DecodedPicture, Degrees
 from smartcam.camera.source import Source
 from smartcam.config.grammar import Polygon
 from smartcam.config.sections import Camera
+from smartcam.config.values import MAX_PIXELS
 from smartcam.errors import SmartcamError
 
 
@@ -31,6 +32,22 @@ def read_picture(path: Path, rotate: Degrees = 0, mask: Sequence[Polygon] = ()) 
             f"{path}: not a picture that can be read (BMP, JPEG or PNG of at most 64 megapixels)"
         ) from None
     return DecodedPicture(frame, upright(-frame.rotation + rotate), mask)
+
+
+def decoded_jpeg(data: bytes) -> DecodedPicture:
+    """The picture in a JPEG that is in memory, as it lies there. Raises SmartcamError when it cannot be read."""
+    import av
+
+    decoder = av.CodecContext.create("mjpeg", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    try:
+        frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+    except (av.FFmpegError, ValueError):
+        frames = []
+    if not frames:
+        raise SmartcamError("not a JPEG that can be read")
+    return DecodedPicture(frames[0])
 
 
 def upright(degrees: int) -> Degrees:

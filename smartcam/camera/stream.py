@@ -43,7 +43,7 @@ class CameraStream:
         self._on_frame = on_frame
         self._on_tick = on_tick
         self._sound = sound
-        self._tap = Tap(self.ring, config.rotate)
+        self._tap = Tap(self.ring, config.rotate, name)
         self._seq = itertools.count()
         self._rate = Rate()
         self._last_at = 0.0

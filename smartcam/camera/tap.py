@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from smartcam.camera.coding import Codings, sound_coding_of
 from smartcam.camera.packets import Packets, is_sound, seconds, shown_s
 from smartcam.camera.ring import Ring
 from smartcam.data import Coding, Packet, Picture
 
 if TYPE_CHECKING:
     import av
+
+log = logging.getLogger(__name__)
 
 COMPACT = frozenset({"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9", "libdav1d"})
 """Codecs whose packets are kept as they are."""
@@ -32,18 +36,26 @@ class Tap:
 
     A session of a live stream says when each packet was taken (`packet`). That of a recording lets it `hold` them
     until one of its pictures is shown, because it reads them earlier. While the ring wants nothing, nothing is done.
+
+    Nothing is kept before the first key frame. One that says something else of the pictures to come than those before
+    it, their size above all, begins another coding.
     """
 
-    def __init__(self, ring: Ring, rotate: int = 0) -> None:
+    def __init__(self, ring: Ring, rotate: int = 0, name: str = "") -> None:
         self.ring = ring
+        self.size: tuple[int, int] | None = None
+        """Of this session's pictures, as coded; None where none was kept yet."""
+        self._name = name
         self._rotate = rotate
         self._seq = itertools.count()
         self._held: deque[av.Packet[Any]] = deque(maxlen=MOST_HELD)
-        self._codings: dict[int, Coding] = {}
-        """By the stream's number in its container."""
+        self._codings = Codings(rotate)
+        self._sound: Coding | None = None
         self._decode_at = [-math.inf, -math.inf]
         """Of the last picture, and of the last piece of sound."""
         self._jpeg: Coding | None = None
+        self._has_told = False
+        """That the ring is too small, in this session."""
         self._next_jpeg_at = -math.inf
         self.keeps_packets = False
         """Whether this session's packets are kept; if not, its pictures are to be given to `picture`."""
@@ -52,15 +64,23 @@ class Tap:
         """A stream was opened; None is one that has pictures alone. What comes of it does not continue the last."""
         self.keeps_packets = packets is not None and packets.codec in COMPACT
         self._held.clear()
-        self._codings = {}
+        self._codings = Codings(self._rotate)
+        self._sound = None
+        self.size = None
         self._jpeg = None
+        self._has_told = self.ring.overflows = False
         self.ring.cut()
 
     def packet(self, packet: av.Packet[Any], at: float) -> None:
         """Keep a packet whose picture was taken at `at`."""
         if not self._wants(packet):
             return
-        sound = is_sound(packet)
+        sound, data = is_sound(packet), bytes(packet)
+        coding = self._sound_of(packet) if sound else self._codings.of(packet, data)
+        if coding is None:
+            return
+        if not sound:
+            self.size = coding.size
         reordered_s = max((seconds(packet, packet.pts) or 0.0) - (seconds(packet, packet.dts) or 0.0), 0.0)
         known = packet.pts is not None and packet.dts is not None
         decode_at = max(at - reordered_s if known else at, self._decode_at[sound] + STEP_S)
@@ -71,11 +91,13 @@ class Tap:
                 max(at, decode_at),
                 decode_at,
                 is_key=packet.is_keyframe or sound,
-                data=bytes(packet),
-                coding=self._coding_of(packet),
+                data=data,
+                coding=coding,
                 audio=sound,
             )
         )
+        if self.ring.overflows and not self._has_told:
+            self._tell()
 
     def hold(self, packet: av.Packet[Any]) -> None:
         """Keep a packet whose time is not known before `shown` tells it."""
@@ -105,20 +127,19 @@ class Tap:
     def _wants(self, packet: av.Packet[Any]) -> bool:
         return self.keeps_packets and self.ring.max_s > 0 and packet.size > 0
 
-    def _coding_of(self, packet: av.Packet[Any]) -> Coding:
-        number = packet.stream_index
-        if number not in self._codings:
-            self._codings[number] = coding_of(packet.stream, self._rotate)
-        return self._codings[number]
+    def _sound_of(self, packet: av.Packet[Any]) -> Coding:
+        self._sound = self._sound or sound_coding_of(packet)
+        return self._sound
 
-
-def coding_of(stream: Any, rotate: int) -> Coding:
-    """How a stream is coded, as far as it is known by its first packet. Sound has its rate and channels for a size."""
-    context = stream.codec_context
-    extradata = bytes(context.extradata or b"")
-    if stream.type == "audio":
-        return Coding(context.name, (context.sample_rate, context.channels), extradata)
-    return Coding(context.name, (context.width, context.height), extradata, context.pix_fmt, rotate)
+    def _tell(self) -> None:
+        self._has_told = True
+        log.warning(
+            "camera %s: the last %g s of its video take more than %d MiB: clips and pictures reach back less far; "
+            "let it send fewer bits a second",
+            self._name,
+            self.ring.max_s,
+            self.ring.max_bytes >> 20,
+        )
 
 
 def within(size: tuple[int, int], longest: int) -> tuple[int, int]:

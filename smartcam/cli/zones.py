@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,17 +115,13 @@ def _picture(settings: Config, camera: str, image: Path | None) -> Picture:
 
 
 def _of_daemon(camera: str) -> Picture | None:
-    """None where no daemon runs, or it has no picture of this camera yet."""
+    """None where no daemon runs, or it has no picture of what this camera shows now."""
     import base64
 
-    from smartcam.camera.recording import read_picture
+    from smartcam.camera.still import decoded_jpeg
 
-    if not (answer := _asked("picture", camera=camera)):
-        return None
-    with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
-        file.write(base64.b64decode(answer["jpeg"]))
-        file.flush()
-        return read_picture(Path(file.name))
+    answer = _asked("picture", camera=camera)
+    return decoded_jpeg(base64.b64decode(answer["jpeg"])) if answer else None
 
 
 def _still_things(camera: str) -> list[Mark]:

@@ -1,4 +1,4 @@
-"""Pictures of what happened: the best frame of each track, and when it is sent."""
+"""What proves an event: its best pictures and its clip, samples of what came to none, and what is hidden in them."""
 
 from smartcam.evidence.album import Album, Candidate
 from smartcam.evidence.snapshot import Mark, jpeg

@@ -98,7 +98,7 @@ class Album:
     @property
     def held_bytes(self) -> int:
         """Memory of all the frames that candidates keep, about."""
-        return sum(_bytes(frame) for page in self._pages.values() for frame in _frames(page))
+        return sum(frame_bytes(frame) for page in self._pages.values() for frame in _frames(page))
 
     def _compare(self, page: _Page, scene: Scene, latest: Candidate) -> None:
         frame = latest.frame
@@ -118,7 +118,7 @@ class Album:
         """Let the least valuable frames go: first those of tracks that may be nothing at all."""
         held = page.held
         frames = _frames(page)
-        while len(frames) > self._max_frames or (len(frames) > 1 and sum(map(_bytes, frames)) > self._max_bytes):
+        while len(frames) > self._max_frames or (len(frames) > 1 and sum(map(frame_bytes, frames)) > self._max_bytes):
             value = {
                 frame.seq: max(
                     (id_ in held, id_ in confirmed, candidate.quality)
@@ -147,11 +147,12 @@ def hidden_in(candidate: Candidate, labels: Labels, cover: Cover | None) -> list
     return around if candidate.things is None else named(candidate.things, labels) + (around or [])
 
 
+def frame_bytes(frame: Frame) -> int:
+    """Of its picture's memory, about."""
+    width, height = frame.picture.size
+    return int(width * height * I420_BYTES)
+
+
 def _frames(page: _Page) -> list[Frame]:
     """Each frame once, however many tracks share it."""
     return list({id(candidate.frame): candidate.frame for candidate in page.best.values()}.values())
-
-
-def _bytes(frame: Frame) -> int:
-    width, height = frame.picture.size
-    return int(width * height * I420_BYTES)

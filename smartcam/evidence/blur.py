@@ -10,7 +10,7 @@ import numpy as np
 from smartcam.config import Config
 from smartcam.config.contradictions import ANY
 from smartcam.data import WHOLE, Box, Point, Rgb
-from smartcam.geometry import raster
+from smartcam.geometry import MASKED, raster
 
 BLOCKS = 6
 """Across a box's shorter side, which a face is not wider than: by six blocks nobody is known."""
@@ -20,8 +20,6 @@ LEAST_BLOCK_PX = 8
 PADDING = 0.15
 """Of a box's own sides, at each of them: models cut off hair and hands."""
 LEAST_PADDING_PX = 4
-MASKED = 128
-"""The grey that the camera's own mask leaves, too."""
 
 
 def blurred(rgb: Rgb, boxes: Iterable[Box], blocks: int = BLOCKS) -> Rgb:

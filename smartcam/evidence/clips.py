@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from smartcam.config import Camera, Config
 from smartcam.config.rule import Clip
-from smartcam.data import Coding, Event
+from smartcam.data import Event
 from smartcam.durable import make_durably
 from smartcam.errors import Unavailable
 from smartcam.evidence.blur import to_blur
 from smartcam.evidence.clip_file import ClipFile, finished
-from smartcam.evidence.encode import h264_encoder, plain
-from smartcam.evidence.footage import Footage
-from smartcam.evidence.hiding import Cover, Hiding
-from smartcam.evidence.mp4 import BROWSERS_PLAY, REMUXED
-from smartcam.evidence.recording import PacketSource, Recording, Retaking, Wanted
-from smartcam.evidence.smaller import Shrinker, Shrinking
+from smartcam.evidence.films import Ended, Films, remove
+from smartcam.evidence.hiding import CoverSource
+from smartcam.evidence.recording import PacketSource, Recording, Wanted
+from smartcam.evidence.retaking import retaking
 from smartcam.evidence.wanting import audio_wanted, seconds_wanted
-from smartcam.workers import Alive, Worker
+from smartcam.workers import Alive
 
 __all__ = ["ClipFile", "Clips", "audio_wanted", "finished", "seconds_wanted"]
 
@@ -33,15 +32,21 @@ log = logging.getLogger(__name__)
 PULL_S = 0.5
 """How often what is new is taken out of the rings."""
 SLICE_S = 0.25
-"""How long one clip is encoded at a time, before all others have their turn."""
+"""How long one clip is worked at, before all others have their turn."""
+NO_ROOM = "there is no room on the disk"
 MOST_AT_ONCE = 16
-LAST_WORDS_S = 8.0
+MOST_ENCODED = 2
+"""An encoder of 1080p takes 150 MB: the packets of others wait, as long as there is room for them."""
+LAST_WORDS_S = 6.0
 """How long encoding may take once the daemon is to end; what is left then is not in the clip."""
+LAST_NAMES_S = 3.0
+"""How long after that clips may be read and named."""
+MASK_CHANGED = "its camera's mask was changed"
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """An event, and what the configuration says of it at that moment."""
+class _Asked:
+    """An event that wants a clip, and what the configuration said of it when it began."""
 
     event: Event
     clip: Clip
@@ -49,78 +54,69 @@ class _Told:
     blur: Collection[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Film:
-    """A recording that has ended; its file is forced to the disk, but has not got its name yet."""
-
-    recording: Recording
-    footage: Footage
-    shrinking: Shrinking | None = None
-
-
 class Clips:
     """Makes a clip for each event of a rule that asks for one, on its own thread.
 
     `deliver(event, clip)` is called there, once the file is on the disk under its name: the event is as it was last
-    told. `packets(camera)` gives a camera's packets of the last seconds, which must reach back `seconds_wanted`.
-    `cover` tells what a rule's blur must hide; without it, all of the picture is blurred.
+    told. `packets(camera)` gives a camera's packets of the last seconds, which must reach back `seconds_wanted`; and
+    `reading(cameras)` tells, whenever they change, of which cameras clips are being made: theirs must reach back
+    `READ_S` at least. While not `has_room()`, clips end with what there is: events go on. `cover` tells what a rule's blur must hide; without it, all of the picture is blurred.
     """
 
     def __init__(
         self,
         config: Config,
-        media_folder: Callable[[], Path] | Path,
+        media_folder: Path,
         deliver: Callable[[Event, ClipFile], None],
         *,
         packets: Callable[[str], PacketSource | None],
-        cover: Cover | None = None,
+        reading: Callable[[frozenset[str]], None] = lambda _cameras: None,
+        has_room: Callable[[], bool] = lambda: True,
+        cover: CoverSource | None = None,
     ) -> None:
         self.dropped = 0
         """Clips that were not made."""
         self.trouble = ""
         """Why the last one was not made, or not whole: one sentence, or nothing."""
         self._config = config
+        """In force now: a reload puts another in its place, whatever is done at that moment."""
         self._folder = media_folder
         self._deliver = deliver
         self._packets = packets
+        self._reading = reading
+        self._read: frozenset[str] = frozenset()
+        """What was told of it last."""
+        self._has_room = has_room
         self._cover = cover
-        self._told: queue.SimpleQueue[_Told] = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[_Asked | Event] = queue.SimpleQueue()
         self._recordings: dict[str, Recording] = {}
         """By event."""
         self._events: dict[str, Event] = {}
         """As last told, until their clips are delivered."""
-        self._shrinker = Shrinker(lambda job, small: self._shrunk.put((job, small)))
-        self._shrinking: dict[Path, _Film] = {}
-        self._shrunk: queue.SimpleQueue[tuple[Shrinking, Footage | None]] = queue.SimpleQueue()
+        self._films = Films(self._finish, lambda ended, why: self._miss(ended.wanted.event, why))
 
     def renew(self, config: Config) -> None:
-        """Go on for other rules and cameras; clips under way are made as they were asked for."""
+        """Go on for other rules and cameras. Clips under way are made as they were asked for; but nothing leaves that
+        was made under another mask of its camera."""
         self._config = config
 
     def on_event(self, event: Event) -> None:
         """Take what the rules say. Never waits, never raises."""
         rule = self._config.rule.get(event.rule)
         camera = self._config.camera.get(event.camera)
-        if "clip" in event.evidence and rule and camera:
-            self._told.put(_Told(event, rule.clip, camera, to_blur(self._config, event.rule)))
-
-    @property
-    def waiting(self) -> int:
-        """Clips that are being made."""
-        return len(self._recordings) + len(self._shrinking)
+        if event.seq == 1 and "clip" in event.evidence and rule and camera:
+            self._told.put(_Asked(event, rule.clip, camera, to_blur(self._config, event.rule)))
+        self._told.put(event)  # Its clip must end also where the rule wants none any more.
 
     def run(self, alive: Alive) -> None:
         """The worker's loop; clips under way when it ends are finished with what there is."""
-        with Worker("smaller clips", self._shrinker.run):
+        with self._films.shrinker():
             busy = False
             while alive():
                 self._listen(0 if busy else PULL_S)
                 busy = self._turn()
             self._listen(0)
-            self._end_all()
-        self._take_shrunk()
-        for film in tuple(self._shrinking.values()):
-            self._finish(film, None)
+        self._end_all()
 
     def _listen(self, timeout_s: float) -> None:
         """Take the events that came; where there are none, the first one at the moment that it comes."""
@@ -130,147 +126,152 @@ class Clips:
             while True:
                 self._take(self._told.get_nowait())
 
-    def _take(self, told: _Told) -> None:
-        event = told.event
-        if event.seq == 1:
+    def _take(self, told: _Asked | Event) -> None:
+        if isinstance(told, _Asked):
             self._begin(told)
         # One that began before this process did, or before the rule asked for a clip, gets none.
-        if event.id in self._events:
-            self._events[event.id] = event
-        if event.phase == "end" and (recording := self._recordings.get(event.id)):
-            recording.event_ends(event)
+        elif told.id in self._events:
+            self._events[told.id] = told
+            if told.phase == "end" and (recording := self._recordings.get(told.id)):
+                recording.event_ends(told)
 
     def _turn(self) -> bool:
         """Everything that can be done now, but no clip for long; whether there is more to do at once."""
-        self._take_shrunk()
-        busy = False
+        self._drop_barred()
+        has_room = self._has_room()
+        busy, encoded = self._films.work(time.monotonic() + SLICE_S), 0
         for id_, recording in tuple(self._recordings.items()):
-            try:
-                recording.pull()
-                busy |= recording.work(time.monotonic() + SLICE_S)
+            with self._spared(id_, recording):
+                if has_room:
+                    recording.pull()
+                else:
+                    recording.stop(NO_ROOM)
+                encoded += recording.encodes
+                if not recording.encodes or encoded <= MOST_ENCODED:
+                    busy |= recording.work(time.monotonic() + SLICE_S)
                 if recording.over:
                     recording.end()
-            except (OSError, Unavailable, ValueError) as error:
-                self._save(id_, recording, error)
-            else:
-                if recording.over:
                     self._close(id_, recording)
+        self._tell_reading()
         return busy
 
-    def _begin(self, told: _Told) -> None:
-        event = told.event
-        source = self._packets(event.camera)
-        if source is None or len(self._recordings) >= MOST_AT_ONCE:
-            self._miss(event, "the camera gives no video" if source is None else "too many are made already")
+    def _drop_barred(self) -> None:
+        """Give up what was made under another mask."""
+        for id_, recording in tuple(self._recordings.items()):
+            if self._is_barred(recording.wanted):
+                self._give_up(id_, recording, MASK_CHANGED)
+        self._films.drop(lambda ended: self._is_barred(ended.wanted), MASK_CHANGED)
+
+    def _is_barred(self, wanted: Wanted) -> bool:
+        camera = self._config.camera.get(wanted.event.camera)
+        return camera is not None and camera.mask != wanted.mask
+
+    def _tell_reading(self) -> None:
+        read = frozenset(each.wanted.event.camera for each in self._recordings.values() if each.takes)
+        if read != self._read:
+            self._read = read
+            self._reading(read)
+
+    def _begin(self, asked: _Asked) -> None:
+        event, name = asked.event, asked.event.camera
+        source = self._packets(name)
+        if source is None:
+            self._miss(event, "the camera gives no video")
             return
-        folder = self._folder if isinstance(self._folder, Path) else self._folder()
-        wanted = Wanted(event, told.clip, event.start - event.at)
+        if len(self._recordings) >= MOST_AT_ONCE or not self._has_room():
+            self._miss(event, "too many are made already" if self._has_room() else NO_ROOM)
+            return
+        folder = self._folder / event.id
         recording = Recording(
-            wanted, source, folder / event.id / "clip.mp4.part", lambda coding: self._retaking(told, coding)
+            Wanted(event, asked.clip, event.start - event.at, asked.camera.mask),
+            source,
+            folder / "clip.mp4.part",
+            partial(retaking, event.camera, asked.camera, asked.clip, asked.blur, self._cover),
+            lambda: self._packets(name) is source,
         )
         try:
+            make_durably(self._folder)
             make_durably(folder)
-            make_durably(folder / event.id)
             recording.__enter__()
         except OSError as error:
             self._miss(event, _reason(error))
             return
         self._recordings[event.id] = recording
         self._events[event.id] = event
-
-    def _retaking(self, told: _Told, coding: Coding) -> Retaking | None:
-        """How packets of this coding are to be changed; None where they stay as they are."""
-        blurs = told.blur is None or bool(told.blur)
-        name = told.event.camera
-        if told.camera.mask or blurs:
-            hiding = Hiding(name, coding.rotate, told.camera.mask, blurs, told.blur, self._cover)
-            return Retaking(hiding, 0, (lambda: self._settled_until(name)) if blurs else lambda: float("inf"))
-        stays = {"auto": BROWSERS_PLAY, "original": REMUXED, "h264": ("h264",)}[told.clip.format]
-        if coding.codec in stays or (coding.codec in REMUXED and not _encodes()):
-            return None
-        return Retaking(plain, coding.rotate, lambda: float("inf"))
-
-    def _settled_until(self, camera: str) -> float:
-        settled = self._cover.settled_until(camera) if self._cover else float("inf")
-        return float("-inf") if settled is None else settled
+        self._tell_reading()
 
     def _end_all(self) -> None:
         """Clips under way end with what there is."""
         until = time.monotonic() + LAST_WORDS_S
-        for id_, recording in tuple(self._recordings.items()):
-            try:
-                recording.stop()
-                recording.work(until)
-                if not recording.over:  # Too slow; or nobody will look any more at what may have to be hidden in it.
-                    recording.truncated = "smartcam was stopped"
-                recording.end()
-            except (OSError, Unavailable, ValueError) as error:
-                self._save(id_, recording, error)
-            else:
-                self._close(id_, recording)
+        with ExitStack() as each:  # One that fails keeps no other from its end.
+            each.callback(self._films.end, until + LAST_NAMES_S)
+            each.callback(self._drop_barred)
+            for id_, recording in self._recordings.items():
+                each.callback(self._end, id_, recording, until)
+            each.callback(self._drop_barred)
+
+    def _end(self, id_: str, recording: Recording, until: float) -> None:
+        if id_ not in self._recordings:
+            return
+        with self._spared(id_, recording):
+            recording.stop("smartcam was stopped")
+            recording.work(until)
+            if not recording.over:  # Too slow; or nobody will look any more at what may have to be hidden in it.
+                recording.cut_short = "smartcam was stopped"
+            recording.end()
+            self._close(id_, recording)
+
+    @contextmanager
+    def _spared(self, id_: str, recording: Recording) -> Iterator[None]:
+        """What goes wrong with this clip ends this one only, also where nobody foresaw it."""
+        try:
+            yield
+        except _foreseen() as error:
+            self._save(id_, recording, error)
+        except Exception as error:
+            self._give_up(id_, recording, f"{type(error).__name__}: {error}")
+            raise
 
     def _save(self, id_: str, recording: Recording, error: Exception) -> None:
         """Keep what there is of a clip that cannot go on."""
-        recording.truncated = _reason(error)
-        try:
+        recording.cut_short = _reason(error)
+        with suppress(OSError, ValueError):
             if recording.footage.cut():
                 self._close(id_, recording)
                 return
-        except OSError:
-            pass
         self._give_up(id_, recording, _reason(error))
 
     def _close(self, id_: str, recording: Recording) -> None:
-        """It has ended: give it its name, or make it smaller before."""
-        footage = recording.footage
+        """It has ended: what is left to be done is its film's."""
         recording.__exit__()
-        if not footage.first:
-            self._give_up(id_, recording, recording.truncated or "there were no pictures of it")
+        if not recording.footage.first:
+            self._give_up(id_, recording, recording.cut_short or "there were no pictures of it")
             return
         del self._recordings[id_]
-        size = recording.wanted.clip.size
-        if size is None or max(footage.first.coding.size) <= size:
-            self._finish(_Film(recording, footage), None)
-            return
-        part = footage.part.with_name(f"clip-{size}.mp4.part")
-        job = Shrinking(footage.part, part, footage.first.coding.rotate, size, footage.first.at)
-        self._shrinking[part] = _Film(recording, footage, job)
-        self._shrinker.put(job)
+        self._films.put(Ended(recording.wanted, recording.footage, recording.truncated))
 
-    def _take_shrunk(self) -> None:
-        while not self._shrunk.empty():
-            job, small = self._shrunk.get()
-            if film := self._shrinking.get(job.part):
-                self._finish(film, small)
-
-    def _finish(self, film: _Film, small: Footage | None) -> None:
-        """Give it its name, the smaller one first: while the large one is a part, it is found again after a crash."""
-        if film.shrinking:
-            self._shrinking.pop(film.shrinking.part, None)
-        wanted = film.recording.wanted
-        event = self._events.pop(wanted.event.id, wanted.event)
-        try:
-            small_file = finished(small, wanted.wall_offset) if small else None
-            clip = finished(film.footage, wanted.wall_offset, small_file, film.recording.truncated)
-        except OSError as error:
-            self._miss(event, _reason(error))
+    def _finish(self, ended: Ended, clip: ClipFile) -> None:
+        """It is on the disk for good."""
+        event = self._events.pop(ended.wanted.event.id, ended.wanted.event)
+        if self._is_barred(ended.wanted):
+            for file in (clip, clip.small):
+                if file:
+                    remove(file.path)
+            self._miss(event, MASK_CHANGED)
             return
-        self.trouble = self._sentence(event, f"ends early: {clip.truncated}") if clip.truncated else ""
+        self.trouble = self._sentence(event, f"is not whole: {clip.truncated}") if clip.truncated else ""
         if clip.truncated:
             log.info("%s", self.trouble)
         self._deliver(event, clip)
 
     def _give_up(self, id_: str, recording: Recording, why: str) -> None:
-        recording.__exit__()
         self._recordings.pop(id_, None)
-        event = self._events.pop(id_, recording.wanted.event)
-        part = recording.footage.part
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-            part.parent.rmdir()
-        self._miss(event, why)
+        recording.__exit__()
+        remove(recording.footage.part)
+        self._miss(recording.wanted.event, why)
 
     def _miss(self, event: Event, why: str) -> None:
+        self._events.pop(event.id, None)
         self.dropped += 1
         self.trouble = self._sentence(event, f"cannot be made: {why}")
         log.warning("%s", self.trouble)
@@ -279,12 +280,12 @@ class Clips:
         return f"camera {event.camera}, rule {event.rule}: the clip {what}"
 
 
-def _encodes() -> bool:
-    try:
-        h264_encoder()
-    except Unavailable:
-        return False
-    return True
+def _foreseen() -> tuple[type[Exception], ...]:
+    """What a clip may fail of."""
+    import av
+    import cv2
+
+    return OSError, Unavailable, ValueError, av.FFmpegError, cv2.error
 
 
 def _reason(error: Exception) -> str:

@@ -13,8 +13,8 @@ from smartcam.config import Config
 from smartcam.data import Box, Detections, Scene, Track
 
 HOLD_S = 1.0
-"""How long before it was first seen, and after it was last, a thing may have been there. Nobody knows of moments
-that are further than that from any look."""
+"""How long before it was first seen, and after it was last, a thing may have been there. Two looks that are twice as
+far from each other, at most, tell of all moments between them: of any other moment nobody knows."""
 MEMORY_S = 120.0
 SETTLES_S = 2.0
 """After this time a moment's cover no longer changes: who was missed has been found again by then, or is given up."""
@@ -69,11 +69,11 @@ class Cover:
             page.take(scene, (section.look_again if section else 0.0) + LATE_S)
 
     def boxes_at(self, camera: str, at: float, labels: Labels) -> list[Box] | None:
-        """Where things of these labels may have been at that moment; None where nobody looked near it."""
+        """Where things of these labels may have been at that moment; None where nobody looked then."""
         return self.boxes_over(camera, at, at, labels)
 
     def boxes_over(self, camera: str, start: float, end: float, labels: Labels) -> list[Box] | None:
-        """Where they may have been at any moment from `start` to `end`; None where nobody looked near one of them."""
+        """Where they may have been at any moment from `start` to `end`; None where nobody looked at one of them."""
         with self._lock:
             page = self._pages.get(camera)
             if page is None or not page.watched(start, end):
@@ -170,7 +170,8 @@ class _Page:
         return not self.missed_motion and self.looked_at > float("-inf")
 
     def watched(self, start: float, end: float) -> bool:
-        return any(begin - HOLD_S <= start and end <= over + HOLD_S for begin, over in reversed(self.spans))
+        """Whether somebody looked all that time. What a look shows is no word on the moments before and after it."""
+        return any(begin <= start and end <= over for begin, over in reversed(self.spans))
 
     def _watch(self, at: float) -> None:
         """It is watched now, and all the time since the last look if that is not long ago."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -17,6 +18,9 @@ SYNC_S = 5.0
 """How often a growing film is forced to the disk: a power cut costs no more of it, and a card is not worn by it."""
 LEAST_STEP = SCALE // 250
 """Ticks between two pictures: of what came in bursts, players think that something is missing afterwards."""
+
+MOST_EARLY = 512
+"""Pieces of sound that wait for the first picture: some ten seconds."""
 
 
 class Footage:
@@ -33,6 +37,8 @@ class Footage:
         self.hears: Coding | None = None
         """Of the sound that comes with it; to be known before the first picture."""
         self._sound: Sound | None = None
+        self._early: deque[Packet] = deque(maxlen=MOST_EARLY)
+        """Sound that came before the first picture: an encoder holds that back."""
         self._film: Film | None = None
         self._decoded = -LEAST_STEP
         """Ticks of the last picture."""
@@ -89,10 +95,14 @@ class Footage:
         self._film = Film(self._file, pictures, self._sound.track if self._sound else None)
         self._film.begin()
         self.first = first
+        while self._early:
+            self._hear(self._early.popleft())
         return self._film
 
     def _hear(self, packet: Packet) -> None:
-        if self._sound and self._film:
+        if self._film is None:
+            self._early.append(packet)
+        elif self._sound:
             for data, tick in self._sound.add(packet):
                 self._film.hear(data, tick)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Plane = NDArray[np.uint8]
 
 
-class Cover(Protocol):
+class CoverSource(Protocol):
     """Knows where things were, and until when that is known for good."""
 
     def boxes_at(self, camera: str, at: float, labels: Collection[str] | None, /) -> Sequence[Box] | None:
@@ -39,7 +39,7 @@ class Hiding:
     blurs: bool
     labels: Collection[str] | None
     """What is blurred; None is everything."""
-    cover: Cover | None
+    cover: CoverSource | None
     """Without it nobody knows where anything is."""
 
     def __call__(self, frame: VideoFrame, at: float) -> VideoFrame:
@@ -47,21 +47,28 @@ class Hiding:
 
         even = plain(frame, at)
         planes = [np.rot90(plane, k=-self.rotate // 90) for plane in planes_of(even)]
-        hidden = [self._hidden(plane, at) for plane in planes]
-        width = hidden[0].shape[1]
-        upright = av.VideoFrame.from_ndarray(
-            np.concatenate([plane.reshape(-1, width) for plane in hidden]), format="yuv420p"
-        )
+        boxes = self._boxes_at(at)
+        hidden = [self._hidden(plane, boxes) for plane in planes]
+        width = planes[0].shape[1]
+        # A plane of colour need not fill whole rows of brightness.
+        rows = np.concatenate([plane.ravel() for plane in hidden]).reshape(-1, width)
+        upright = av.VideoFrame.from_ndarray(rows, format="yuv420p")
         upright.colorspace, upright.color_range = even.colorspace, even.color_range
         return upright
 
-    def _hidden(self, plane: Plane, at: float) -> Plane:
+    def _boxes_at(self, at: float) -> Sequence[Box] | None:
+        """What is to be blurred; None is everything."""
+        if not self.blurs:
+            return ()
+        return self.cover.boxes_at(self.camera, at, self.labels) if self.cover else None
+
+    def _hidden(self, plane: Plane, boxes: Sequence[Box] | None) -> Plane:
         """Blocks of brightness and of colour are as good as blocks of red, green and blue; grey is 128 in all three."""
         if self.mask:  # Before it is blurred too: the blocks at its edge must not be averages of what is under it.
             plane = masked(plane, self.mask)
-        if self.blurs:
-            boxes = self.cover.boxes_at(self.camera, at, self.labels) if self.cover else None
-            plane = blurred_whole(plane) if boxes is None else blurred(plane, boxes)
+        if not self.blurs:
+            return plane
+        plane = blurred_whole(plane) if boxes is None else blurred(plane, boxes)
         return masked(plane, self.mask) if self.mask else plane
 
 

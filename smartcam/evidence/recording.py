@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from smartcam.config.rule import Clip
-from smartcam.data import Coding, Event, Packet
+from smartcam.data import Coding, Event, Packet, Point
 from smartcam.evidence.encode import Change, Encoder, Retake
 from smartcam.evidence.footage import Footage
 
@@ -24,6 +24,8 @@ PATIENCE_S = 10.0
 """How long it is waited for somebody to have looked; what nobody looked at is hidden altogether."""
 MOST_HELD_BYTES = 48 << 20
 """Of packets that wait for the encoder: a minute at 6 Mbit/s."""
+LACK_S = 1.0
+"""What may be missing without being told."""
 
 
 class PacketSource(Protocol):
@@ -44,6 +46,8 @@ class Wanted:
     clip: Clip
     wall_offset: float
     """What makes Unix seconds of monotonic ones."""
+    mask: tuple[tuple[Point, ...], ...] = ()
+    """The camera's, when the event began."""
 
     @property
     def begin_at(self) -> float:
@@ -68,15 +72,25 @@ class Retaking:
 class Recording:
     """Follows one event until `over`, and leaves a film in `part`. Of one thread.
 
-    Raises OSError where it cannot be written, Unavailable or ValueError where it cannot be encoded or kept.
+    `is_current` tells whether the camera's packets still come to this source: they come to another one once the
+    camera was changed. Raises OSError where it cannot be written, Unavailable or ValueError where it cannot be encoded
+    or kept.
     """
 
-    def __init__(self, wanted: Wanted, source: PacketSource, part: Path, retaking: Callable[[Coding], Retaking | None]):
+    def __init__(
+        self,
+        wanted: Wanted,
+        source: PacketSource,
+        part: Path,
+        retaking: Callable[[Coding], Retaking | None],
+        is_current: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.wanted = wanted
-        self.truncated = ""
+        self.cut_short = ""
         """Why it ends before it should, as a clause."""
         self.footage = Footage(part)
         self._source = source
+        self._is_current = is_current
         self._retaking_of = retaking
         self._over_at = float("inf")
         """When what comes after the event is over."""
@@ -87,7 +101,11 @@ class Recording:
         self._coding: Coding | None = None
         self._key_at: float | None = None
         """Of the key frame that was begun with; None where only one can follow."""
-        self._newest_at = 0.0
+        self._shows_something = False
+        self._late_s = 0.0
+        self._holes_s = 0.0
+        self._newest_at = max(wanted.begin_at, wanted.event.at - wanted.clip.before)
+        """Of what is shown; at first, what a ring must reach back to."""
         self._heard_at = time.monotonic()
         self._held: deque[Packet] = deque()
         self._held_bytes = 0
@@ -100,6 +118,9 @@ class Recording:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Its encoder, and what waits for it, take more memory than all the rest."""
+        self._retaking = self._retake = None
+        self._held.clear()
         self._open.close()
 
     def event_ends(self, event: Event) -> None:
@@ -107,16 +128,33 @@ class Recording:
         lasted_s = event.at - self.wanted.event.at if event.end is None else event.end - event.start
         self._over_at = self.wanted.event.at + lasted_s + self.wanted.clip.after
 
-    def stop(self) -> None:
+    def stop(self, why: str) -> None:
         """No more is taken: it ends with what is there, if that is less than it should have."""
         self.pull()
         if not self._complete:
-            self._complete, self.truncated = True, "smartcam was stopped"
+            self._break_off(why)
 
     @property
     def end_at(self) -> float:
         """When it ends, as far as that is known."""
         return min(self._over_at, self._last_at)
+
+    @property
+    def truncated(self) -> str:
+        """What it lacks, as clauses."""
+        late = f"its first {self._late_s:.0f} s are missing" if self._late_s else ""
+        holes = f"{self._holes_s:.0f} s in its middle are missing" if self._holes_s else ""
+        return "; ".join(filter(None, (late, holes, self.cut_short)))
+
+    @property
+    def takes(self) -> bool:
+        """Whether more packets may come to be in it."""
+        return not self._complete
+
+    @property
+    def encodes(self) -> bool:
+        """Whether its packets cannot stay as they are."""
+        return self._retake is not None
 
     @property
     def over(self) -> bool:
@@ -127,7 +165,7 @@ class Recording:
         """Take what is new. Quick."""
         if self._complete:
             return
-        seq = self._seq
+        seq, is_current = self._seq, self._is_current()
         fresh = self._source.since(self.wanted.begin_at) if seq is None else self._source.after(seq)
         if seq is None and self.wanted.clip.audio:
             self.footage.hears = next((packet.coding for packet in fresh if packet.audio), None)
@@ -136,11 +174,14 @@ class Recording:
             self._take(packet)
             if self._complete:
                 return
+        if not is_current:
+            self._break_off("its camera was changed")
+            return
         now, end_at = time.monotonic(), self.end_at
         if now >= end_at + GRACE_S and now - self._heard_at >= GRACE_S:
             self._complete = True
             if self._newest_at < end_at - GRACE_S:
-                self.truncated = "the camera was away"
+                self.cut_short = "the camera was away"
 
     def work(self, until: float) -> bool:
         """Write what is here, until all is, or until this monotonic time; whether there is more to do at once."""
@@ -175,18 +216,31 @@ class Recording:
             self._begin(packet)
         elif packet.coding is not self._coding:
             if packet.coding != self._coding:
-                self._complete, self.truncated = True, "the camera's stream changed"
+                self._break_off("the camera's stream changed")
                 return
             self._coding, self._key_at = packet.coding, None
         if packet.is_key and self._key_at is None:
-            self._key_at = packet.at
+            self._begin_at_key(packet)
         # What is shown before the key frame that was begun with needs pictures that are not here.
         if self._key_at is None or packet.at < self._key_at:
             return
         self._newest_at = max(self._newest_at, packet.at)
         self._hold(packet)
         if self._held_bytes > MOST_HELD_BYTES:
-            self._complete, self.truncated = True, "encoding it takes too long on this machine"
+            self._break_off("encoding it takes too long on this machine")
+
+    def _begin_at_key(self, packet: Packet) -> None:
+        """From here on its pictures can be shown, for the first time or again."""
+        self._key_at = packet.at
+        lack_s = packet.at - self._newest_at
+        if self._shows_something and lack_s > LACK_S:
+            self._holes_s += lack_s
+        elif packet.seq and lack_s > LACK_S:  # Before its very first packet, a camera was not there.
+            self._late_s = lack_s
+        self._shows_something = True
+
+    def _break_off(self, why: str) -> None:
+        self._complete, self.cut_short = True, why
 
     def _hear(self, packet: Packet) -> None:
         """Sound of another coding than the first is left out, as a film has one only."""

@@ -15,16 +15,15 @@ from typing import NamedTuple
 
 from smartcam.config import Config
 from smartcam.data import Box, Exhibit
-from smartcam.evidence.album import Candidate
+from smartcam.evidence.album import Candidate, frame_bytes, hidden_in
 from smartcam.evidence.blur import to_blur
-from smartcam.evidence.cover import Cover, Labels, named
+from smartcam.evidence.cover import Cover, Labels
 from smartcam.evidence.snapshot import jpeg
 from smartcam.workers import Alive, Channel
 
 MOST_HELD = 4
 """Frames of visits that go on."""
 MOST_BYTES = 12 << 20
-I420_BYTES = 1.5
 MAX_WAITING = 4
 
 
@@ -101,9 +100,7 @@ class Draw:
     def held_bytes(self) -> int:
         """Of visits that go on."""
         frames = {id(held.candidate.frame): held.candidate.frame for held in self._open.values() if held.candidate}
-        return sum(
-            int(width * height * I420_BYTES) for width, height in (each.picture.size for each in frames.values())
-        )
+        return sum(map(frame_bytes, frames.values()))
 
     def _shrink(self) -> None:
         while True:
@@ -121,6 +118,8 @@ class _Job:
     drawn: Drawn
     blur: list[Box] | None
     """Where; None is everywhere."""
+    hides: Labels
+    """What is blurred there."""
     exhibit: Exhibit
 
 
@@ -128,7 +127,8 @@ class Samples:
     """Takes a sample of each period of ``[sampling] rejects``, and none without that.
 
     `deliver(exhibit, jpeg)` gets each on the samples' thread; `new_id(wall)` gives it an id. All but `run` is for the
-    judge's thread, and never waits. What a rule blurs is blurred as far as `cover` knows where it was, or everywhere.
+    judge's thread, and never waits. What a rule blurs is blurred as far as `cover` knows where it was, or everywhere;
+    where it blurs something else by the time when the picture is made, there is none. A mask holds as it is then.
     """
 
     def __init__(
@@ -200,7 +200,8 @@ class Samples:
             end=drawn.wall,
             reasons=(drawn.reason, f"drawn from {drawn.among} near {'miss' if drawn.among == 1 else 'misses'}"),
         )
-        self._jobs.put(_Job(drawn, blur, exhibit), alive=lambda: False)
+        hides = to_blur(self._config, drawn.visit.rule)
+        self._jobs.put(_Job(drawn, blur, hides, exhibit), alive=lambda: False)
 
     def run(self, alive: Alive) -> None:
         """The worker's loop: make and deliver samples, and all that wait before it ends."""
@@ -209,7 +210,14 @@ class Samples:
                 self._make(job)
 
     def _make(self, job: _Job) -> None:
-        picture = jpeg(job.drawn.candidate.frame.picture, blur=job.blur)
+        config = self._config
+        rule, camera = job.drawn.visit
+        if rule not in config.rule or camera not in config.camera or to_blur(config, rule) != job.hides:
+            return
+        picture = jpeg(job.drawn.candidate.frame.picture, blur=job.blur, mask=config.camera[camera].mask)
+        if self._config is not config:  # It was made by what is no longer in force.
+            self._make(job)
+            return
         digest = hashlib.sha256(picture).hexdigest()
         self._deliver(replace(job.exhibit, bytes=len(picture), sha256=digest), picture)
 
@@ -217,13 +225,4 @@ class Samples:
         """None is everywhere."""
         if rule not in self._config.rule:
             return None
-        return where(candidate, to_blur(self._config, rule), self._cover)
-
-
-def where(candidate: Candidate, hides: Labels, cover: Cover | None) -> list[Box] | None:
-    """Where a frame is to be blurred, so that none of these labels is recognised; None is everywhere."""
-    if hides == frozenset():
-        return []
-    frame = candidate.frame
-    around = cover.boxes_at(frame.camera, frame.at, hides) if cover else None
-    return around if candidate.things is None else named(candidate.things, hides) + (around or [])
+        return hidden_in(candidate, to_blur(self._config, rule), self._cover)

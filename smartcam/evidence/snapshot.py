@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smartcam.data import WHOLE, Box, Picture, Rgb
+from smartcam.data import WHOLE, Box, Picture, Point, Rgb
 from smartcam.evidence.blur import BLOCKS_OF_ALL, blurred
+from smartcam.geometry import MASKED, raster
 
 MAX_BYTES = 512 * 1024
 """Far below what a broker takes as one message (1.9 MB), and what a mobile link carries in some seconds."""
@@ -39,15 +40,18 @@ def jpeg(
     *,
     crop: Box | None = None,
     blur: Sequence[Box] | None = (),
+    mask: Sequence[Sequence[Point]] = (),
     max_bytes: int = MAX_BYTES,
 ) -> bytes:
     """The picture with `marks` drawn, or its part around `crop`, at its own resolution if that fits `max_bytes`.
 
-    What is in the boxes of `blur` cannot be recognised in it; None blurs everything. Too large, it loses quality first,
-    then pixels; marks are drawn after, so that they stay readable.
+    What lies under the polygons of `mask` (points in 0..1 of the whole picture) is grey, whatever the picture itself
+    shows: it may have been taken before the camera had that mask. What is in the boxes of `blur` cannot be recognised;
+    None blurs everything. Too large, it loses quality first, then pixels; marks are drawn after, so that they stay
+    readable.
     """
     part = padded(crop, picture.size) if crop else WHOLE
-    pixels = picture.rgb(part)
+    pixels = _masked(picture, part, mask)
     if blur is None:
         pixels = blurred(pixels, [_within(WHOLE, part)], BLOCKS_OF_ALL)
     elif blur:
@@ -117,6 +121,19 @@ def _write(canvas: Rgb, mark: Mark, line: int) -> None:
     top = above if above >= 0 else max(0, above + bar_h)
     cv2.rectangle(canvas, (left, top), (left + bar_w, top + bar_h), BLACK, cv2.FILLED)
     cv2.putText(canvas, text, (left + below, top + below + text_h), font, scale, WHITE, line, cv2.LINE_AA)
+
+
+def _masked(picture: Picture, part: Box, mask: Sequence[Sequence[Point]]) -> Rgb:
+    """A part of the picture, with the polygons burned into it."""
+    pixels = picture.rgb(part)
+    if not mask:
+        return pixels
+    (width, height), (rows, columns) = picture.size, pixels.shape[:2]
+    left, top = min(round(part[0] * width), width - 1), min(round(part[1] * height), height - 1)
+    hidden = raster(tuple(map(tuple, mask)), picture.size)[top : top + rows, left : left + columns]
+    pixels = pixels.copy()
+    pixels[hidden > 0] = MASKED
+    return pixels
 
 
 def _overlap(a: Box, b: Box) -> bool:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from smartcam.config import Config
+from smartcam.config.grammar import Polygon
 from smartcam.data import Box, Detections, Event, Picture, Scene, Track
 from smartcam.evidence.album import Album, Candidate, hidden_in
 from smartcam.evidence.blur import to_blur
@@ -35,6 +37,19 @@ MAX_WAITING = 8
 """Pictures that may wait to be encoded: each may keep a frame of several megabytes alive."""
 
 
+class _Veil(NamedTuple):
+    """What must not be seen in a picture."""
+
+    labels: Labels
+    mask: tuple[Polygon, ...]
+
+
+class _Rendered(NamedTuple):
+    candidate: Candidate
+    veil: _Veil
+    jpeg: bytes
+
+
 @dataclass(slots=True, eq=False)
 class _Owed:
     """An open event that wants pictures."""
@@ -48,7 +63,7 @@ class _Owed:
     sent: int = 0
     sent_quality: float = 0.0
     # Of the evidence thread.
-    rendered: tuple[Candidate, bytes] | None = None
+    rendered: _Rendered | None = None
     """What became of `kept`."""
 
 
@@ -61,8 +76,7 @@ class _Job:
     candidate: Candidate
     marks: tuple[Mark, ...]
     crop: Box | None
-    hides: Labels
-    """What must not be recognised in it."""
+    veil: _Veil
     number: int
     """Counts the event's pictures from 1; one that is only kept has 0."""
 
@@ -74,6 +88,8 @@ class Snapshots:
     1. Without it nothing is kept and no picture is made. `large(camera, at)` gives the same moment from the camera's
     larger stream, or None; it remembers `RING_S`. Where that stream's picture cannot be had, the frame's own is sent.
     `max_bytes()` is what a picture may have when it is made.
+
+    Masks and what a rule blurs are as they are when the picture is made, not when its frame was taken.
 
     What a rule blurs is blurred wherever it may have been, see `cover`, which is fed here. The larger stream's picture
     is a little earlier or later than it should be: where things were then may not be known yet. A picture of a moment
@@ -191,22 +207,26 @@ class Snapshots:
     def _ask(self, owed: _Owed, best: Candidate, number: int) -> bool:
         """Whether there was room."""
         rule = owed.event.rule
-        look, hides = self._config.rule[rule].snapshot, to_blur(self._config, rule)
+        look, veil = self._config.rule[rule].snapshot, _veil(self._config, owed.event, _Veil(None, ()))
         mine = self._tracks(owed.event)
         marks = tuple(_mark(track) for track in best.tracks if look.boxes and track.id in mine)
         crop = best.track.box if look.crop and best.track else None
-        return self._jobs.put(_Job(owed, owed.event, best, marks, crop, hides, number), alive=lambda: False)
+        return self._jobs.put(_Job(owed, owed.event, best, marks, crop, veil, number), alive=lambda: False)
 
     def _make(self, job: _Job) -> None:
-        kept = job.owed.rendered
-        is_made = kept and kept[0] is job.candidate and len(kept[1]) <= self._max_bytes()
-        picture = kept[1] if kept and is_made else self._render(job)
-        if not job.number:
-            job.owed.rendered = (job.candidate, picture)
+        veil = _veil(self._config, job.event, job.veil)
+        picture = self._render(replace(job, veil=veil))
+        if veil != _veil(self._config, job.event, job.veil):  # It was made by what is no longer in force.
+            self._make(job)
+        elif not job.number:
+            job.owed.rendered = _Rendered(job.candidate, veil, picture)
         elif self._deliver:
             self._deliver(job.event, picture, job.number)
 
     def _render(self, job: _Job) -> bytes:
+        kept = job.owed.rendered
+        if kept and kept[:2] == (job.candidate, job.veil) and len(kept.jpeg) <= self._max_bytes():
+            return kept.jpeg
         picture = job.candidate.frame.picture
         return self._from_larger_stream(job) or self._jpeg(job, picture, self._to_blur(job))
 
@@ -232,27 +252,34 @@ class Snapshots:
         return data
 
     def _jpeg(self, job: _Job, picture: Picture, blur: Sequence[Box] | None) -> bytes:
-        return jpeg(picture, job.marks, crop=job.crop, blur=blur, max_bytes=self._max_bytes())
+        return jpeg(picture, job.marks, crop=job.crop, blur=blur, mask=job.veil.mask, max_bytes=self._max_bytes())
 
     def _to_blur(self, job: _Job) -> list[Box] | None:
         """Where it is to be blurred in the frame's own picture; None is everywhere."""
-        found = hidden_in(job.candidate, job.hides, self.cover)
+        found = hidden_in(job.candidate, job.veil.labels, self.cover)
         return self._seen_now(job, job.candidate.frame.picture) if found is None else found
 
     def _to_blur_about(self, job: _Job, picture: Picture) -> list[Box] | None:
         """Where it is to be blurred in the larger picture, of about the same moment; None where nobody knows."""
-        if job.hides == frozenset():
+        if job.veil.labels == frozenset():
             return []
         frame = job.candidate.frame
         start, end = frame.at - LARGE_OFF_S, frame.at + LARGE_OFF_S
-        found = self.cover.boxes_over(frame.camera, start, end, job.hides)
+        found = self.cover.boxes_over(frame.camera, start, end, job.veil.labels)
         if found is None and (now := self._seen_now(job, picture)) is not None:
-            return now + (hidden_in(job.candidate, job.hides, self.cover) or [])
+            return now + (hidden_in(job.candidate, job.veil.labels, self.cover) or [])
         return found
 
     def _seen_now(self, job: _Job, picture: Picture) -> list[Box] | None:
         seen = self._glance(job.candidate.frame.camera, picture)
-        return None if seen is None else named(things(seen), job.hides)
+        return None if seen is None else named(things(seen), job.veil.labels)
+
+
+def _veil(config: Config, event: Event, before: _Veil) -> _Veil:
+    """What must not be seen of an event; as it was `before`, where its rule or its camera is no more."""
+    labels = to_blur(config, event.rule) if event.rule in config.rule else before.labels
+    camera = config.camera.get(event.camera)
+    return _Veil(labels, camera.mask if camera else before.mask)
 
 
 def _is_worth_sending(owed: _Owed, best: Candidate) -> bool:

@@ -9,6 +9,9 @@ from smartcam.config import Config
 MARGIN_S = 5.0
 """What a ring keeps beyond what its clips need: rules fire some frames after the first was seen, machines are busy."""
 
+READ_S = 10.0
+"""What a ring keeps while a clip is made of it, whatever the rules want by then."""
+
 
 def seconds_wanted(config: Config) -> Mapping[str, float]:
     """How far back each camera's packets must reach for its rules' clips; cameras without any are not in it."""

@@ -13,7 +13,10 @@ from smartcam.evidence.samples import Samples
 from smartcam.evidence.snapshots import Snapshots
 from smartcam.pipeline.reporter import Reporter
 from smartcam.pipeline.sensing import Sensing
+from smartcam.store.retention import disk_free
 from smartcam.workers import Worker
+
+LEAST_FREE_BYTES = 8 * 2**20
 
 
 class Gathering:
@@ -38,8 +41,19 @@ class Gathering:
         cover = self.snapshots.cover
         self.samples = Samples(config, self._deliver_sample, new_id, cover=cover)
         self._clips = (
-            Clips(config, media_folder, reporter.clip, packets=sensing.ring, cover=cover) if media_folder else None
+            Clips(
+                config,
+                media_folder,
+                reporter.clip,
+                packets=sensing.ring,
+                reading=sensing.read,
+                has_room=self._has_room,
+                cover=cover,
+            )
+            if media_folder
+            else None
         )
+        self._media_folder = media_folder
         self._config = config
         self._reporter = reporter
 
@@ -82,6 +96,11 @@ class Gathering:
         self.snapshots.on_event(event)
         if self._clips:
             self._clips.on_event(event)
+
+    def _has_room(self) -> bool:
+        """For clips: long before the disk is full, so that deleting and what matters more still find room."""
+        assert self._media_folder
+        return disk_free(self._media_folder.parent) >= max(LEAST_FREE_BYTES, self._config.keep.free // 4)
 
     def _deliver_sample(self, exhibit: Exhibit, jpeg: bytes) -> None:
         self._reporter.sample(exhibit, jpeg, upload=self._config.sampling.upload)

@@ -91,11 +91,11 @@ class Reporter:
             self._send(latest, None)
 
     def clip(self, event: Event, clip: ClipFile) -> None:
-        """An event's clip: the small one is sent, where there is one, and the whole stays here."""
+        """An event's clip: the small one is sent, where its rule wants one, and the whole stays here."""
         for number, file in enumerate(filter(None, (clip, clip.small)), start=1):
             start, end = self._corrected(file.start), self._corrected(file.end)
             exhibit = replace(_clip_of(event, file, number), start=start, end=end)
-            if self._clips_wait() or (clip.small and file is clip):
+            if self._clips_wait() or (file is clip and (clip.small or clip.too_large)):
                 self._keep(exhibit)
             else:
                 self._send(exhibit_message(self._topics, exhibit, codec=file.codec), None, exhibit)
@@ -109,7 +109,7 @@ class Reporter:
 
 
 def salvaged(config: Config, leftover: Leftover) -> tuple[Message | None, Exhibit]:
-    """What is owed and kept of a clip that an end without warning interrupted: the whole, where no smaller one is done.
+    """What is owed and kept of a clip that an end without warning interrupted: of one in two sizes only the smaller.
 
     What it shows is known only as far as its event was told: it begins earlier, and may end before or after.
     """
@@ -131,9 +131,8 @@ def salvaged(config: Config, leftover: Leftover) -> tuple[Message | None, Exhibi
         bytes=leftover.bytes,
         sha256=leftover.sha256,
     )
-    has_smaller = is_whole and any(leftover.path.parent.glob("clip-*.mp4"))
     rule = config.rule.get(told["event_type"])
-    stays = config.uplink.metered or rule is None or "clip" not in rule.do or has_smaller
+    stays = config.uplink.metered or rule is None or "clip" not in rule.do or (is_whole and rule.clip.size)
     return None if stays else exhibit_message(Topics(config.node.name), exhibit), exhibit
 
 

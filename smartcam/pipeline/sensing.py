@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Self
@@ -12,7 +13,7 @@ from smartcam import config
 from smartcam.camera.ring import Ring
 from smartcam.camera.stream import CameraStatus
 from smartcam.data import Detections, Frame, Picture, Scene, Track
-from smartcam.evidence.clips import seconds_wanted
+from smartcam.evidence.wanting import READ_S, seconds_wanted
 from smartcam.pipeline.assembly import assemble
 from smartcam.pipeline.eye import BLIND_S, Eye, Gaze
 from smartcam.pipeline.lookout import Lookout
@@ -49,6 +50,11 @@ class Sensing:
         """Each camera's, also when it has ended: its last events still want pictures."""
         self._renewing = False
         self._eye_of: dict[str, str] = {}
+        self._wanted_s: Mapping[str, float] = {}
+        """Of packets, by camera: what the rules' clips need."""
+        self._read: frozenset[str] = frozenset()
+        """Cameras whose packets clips are being made of."""
+        self._keeping = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +90,6 @@ class Sensing:
         for name in self._sections.keys() - cameras.keys():
             self._forget(name)
         self._sections.update(plan.config.camera)
-        keep_s = seconds_wanted(plan.config)
         for name in self._eyes.unlike(eyes):
             self._end_eye(name, for_another=name in eyes)
         for name, eye in eyes.items():
@@ -93,7 +98,9 @@ class Sensing:
         for name, camera in cameras.items():
             if name not in self._cameras:
                 self._start_camera(name, camera)
-            self._latest[name].keep(keep_s.get(name, 0.0))
+        with self._keeping:
+            self._wanted_s = seconds_wanted(plan.config)
+            self._keep()
         self._renewing = False
 
     def large(self, camera: str, at: float) -> Picture | None:
@@ -106,10 +113,20 @@ class Sensing:
         lookout = self._latest.get(camera)
         return lookout.ring if lookout else None
 
+    def read(self, cameras: frozenset[str]) -> None:
+        """Clips are being made of these cameras: their packets stay until they are taken, whatever the rules want."""
+        with self._keeping:
+            self._read = cameras
+            self._keep()
+
     def glance(self, camera: str, picture: Picture) -> Detections | None:
         """What is in a picture of this camera that no eye has looked at; None when no eye comes to it in time."""
         eye = self._eyes.get(self._eye_of.get(camera, ""))
         return eye.glance(Frame(camera, 0, time.monotonic(), time.time(), picture)) if eye else None
+
+    def _keep(self) -> None:
+        for name, lookout in tuple(self._latest.items()):
+            lookout.keep(max(self._wanted_s.get(name, 0.0), READ_S if name in self._read else 0.0))
 
     def _start_eye(self, name: str, made_of: EyeParts, plan: Plan) -> None:
         stack = ExitStack()

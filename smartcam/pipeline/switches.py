@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 64
 """Of a switch's payload."""
+FRESH_S = 10.0
+"""A picture that is older, beyond its camera's own pause between two, shows nobody what is there now."""
 MOST_TOLD = 20
 """Wrong payloads that are logged: whoever sends them may send many."""
 
@@ -137,7 +140,11 @@ class Switches:
         frame = self._judge.do(lambda: self._latest(camera))
         if frame is None:
             raise SmartcamError(f"camera {camera} has given no picture yet: see `smartcam status`")
-        return {"jpeg": base64.b64encode(jpeg(frame.picture)).decode()}
+        section = known[camera]
+        age_s = time.monotonic() - frame.at
+        if age_s > FRESH_S + (1 / section.fps if section.fps else 0.0):
+            raise SmartcamError(f"camera {camera} has given no picture for {age_s:.0f} s: see `smartcam status`")
+        return {"jpeg": base64.b64encode(jpeg(frame.picture, mask=section.mask)).decode()}
 
 
 def _text(asked: dict[str, Any], key: str, *, needed: bool = True) -> str | None:

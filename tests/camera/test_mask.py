@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from smartcam.camera.picture import CHROMA_STEP, MASKED, DecodedPicture, Degrees, turned, veil
+from smartcam.camera.picture import CHROMA_STEP, DecodedPicture, Degrees, turned, veil
 from smartcam.data import WHOLE, Box, Point
-from smartcam.geometry import MARGIN_PX, Polygons, contains
+from smartcam.geometry import MARGIN_PX, MASKED, Polygons, contains
 from tests.clips import drawing
 
 SIZE = (160, 120)

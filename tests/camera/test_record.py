@@ -10,6 +10,7 @@ from smartcam.camera.record import RecordStream
 from smartcam.config.sections import Camera
 from smartcam.workers import Worker
 from tests.camera.tapped import decoded
+from tests.camera.units import access_units, mpegts
 from tests.clips import bar_at, clip
 from tests.servers import rtsp_server
 
@@ -118,3 +119,21 @@ def test_a_record_stream_that_is_not_compressed_is_kept_as_jpegs(tmp_path: Path)
     assert {packet.coding.codec for packet in kept} == {"mjpeg"}
     assert all(np.ptp(luma[:118].astype(int)) <= 2 for _, luma in decoded(kept)), "masked in memory already"
     assert (len(kept) - 1) / (kept[-1].at - kept[0].at) < 16.5
+
+
+def test_a_stream_that_is_joined_in_the_middle_and_changes_says_how_large_it_is(tmp_path: Path) -> None:
+    """Nobody decodes it, so nobody else would notice."""
+    units = [*access_units((320, 240), 40)[7:], *access_units((160, 120), 60)]
+    path = mpegts(tmp_path / "a.ts", units)
+    with recorded(path, repeat=False) as stream:
+        wait_until_full(stream, 0.4)
+        assert stream.status.size == (320, 240)
+        deadline = time.monotonic() + 10
+        while stream.status.size != (160, 120) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert stream.status.size == (160, 120)
+        time.sleep(0.3)
+        picture = stream.picture_at(time.monotonic())
+
+    assert picture is not None
+    assert picture.size == (160, 120)

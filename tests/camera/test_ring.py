@@ -57,6 +57,14 @@ def test_it_never_holds_more_bytes_than_it_may() -> None:
     assert numbers(ring.since(0)) == list(range(40, 60))
 
 
+def test_it_says_when_there_is_no_room_for_its_seconds() -> None:
+    """And not when what went was older than them anyway."""
+    ring = filled(Ring(1.0, max_bytes=10_000), *stream(200))
+    assert not ring.overflows
+
+    assert filled(Ring(20, max_bytes=2500), *stream(60)).overflows
+
+
 def test_a_group_that_alone_is_too_large_is_let_go() -> None:
     """Until the next key frame there is nothing that could be decoded."""
     ring = Ring(20, max_bytes=350)

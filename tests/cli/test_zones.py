@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def test_the_running_daemon_gives_the_picture(place: Path) -> None:
     with answering(place, {"picture": always(picture(200))}):
         assert draw(place, "front") == "front-zones.jpg: 640x360, zone yard\n"
     assert shade(place / "front-zones.jpg") == pytest.approx(200, abs=3)
+
+
+def test_the_daemons_picture_lies_in_no_temporary_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(place / "nowhere"))
+    with answering(place, {"picture": always({"jpeg": base64.b64encode(encode(flat(shade=90).rgb(), 90)).decode()})}):
+        draw(place, "front")
+    assert shade(place / "front-zones.jpg") == pytest.approx(90, abs=3)
 
 
 def test_a_picture_that_was_given_is_taken(place: Path) -> None:

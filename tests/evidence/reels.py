@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from smartcam.config import Config, parse
 from smartcam.data import Box, Coding, Event, Packet, Track
 from smartcam.evidence.clip_file import ClipFile
 from smartcam.evidence.clips import Clips
-from smartcam.evidence.hiding import Cover
+from smartcam.evidence.hiding import CoverSource
+from smartcam.workers import Alive
 from tests.clips import FPS, clip
 
 WALL = 1_000_000_000.0
@@ -132,8 +134,14 @@ class Studio:
     folder: Path
     config: Config
     ring: Ring = field(default_factory=lambda: Ring(max_s=3600.0))
-    cover: Cover | None = None
+    cover: CoverSource | None = None
     made: list[tuple[Event, ClipFile]] = field(default_factory=list)
+    asked: int = 0
+    """Clips."""
+    read: list[frozenset[str]] = field(default_factory=list)
+    """The cameras that were told to be read."""
+    has_room: bool = True
+    """On the disk."""
 
     def __post_init__(self) -> None:
         self.clips = Clips(
@@ -141,6 +149,8 @@ class Studio:
             self.folder / "media",
             lambda event, clip: self.made.append((event, clip)),
             packets=lambda camera: self.ring if camera == "front" else None,
+            reading=self.read.append,
+            has_room=lambda: self.has_room,
             cover=self.cover,
         )
 
@@ -151,6 +161,7 @@ class Studio:
     def tell(self, *events: Event) -> None:
         for each in events:
             self.clips.on_event(each)
+            self.asked += each.seq == 1 and "clip" in each.evidence and each.rule in self.config.rule
 
     def happens(self, start: Event, until: float) -> None:
         """An event, and its end."""
@@ -159,12 +170,30 @@ class Studio:
     def work(self, turns: int = 3) -> None:
         """So many turns of the loop, or as long as there is something to be made; and its end."""
         left = iter(range(turns))
-        self.clips.run(lambda: (turn := next(left, None)) is not None and (turn == 0 or self.clips.waiting > 0))
+        self.clips.run(lambda: (turn := next(left, None)) is not None and (turn == 0 or self.busy))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a clip is still to be made."""
+        return len(self.made) + self.clips.dropped < self.asked
 
     def the_clip(self) -> ClipFile:
         self.work()
         [(_, clip)] = self.made
         return clip
+
+
+def in_turns(*does: Callable[[], object]) -> Alive:
+    """A worker's life of so many turns, with something done before each."""
+    left = iter(does)
+
+    def alive() -> bool:
+        if (do := next(left, None)) is None:
+            return False
+        do()
+        return True
+
+    return alive
 
 
 def pictures(path: Path) -> list[tuple[float, NDArray[np.uint8]]]:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartcam.data import Box, Rgb
-from smartcam.evidence.blur import BLOCKS, MASKED, blurred, blurred_whole, masked, to_blur
+from smartcam.evidence.blur import BLOCKS, blurred, blurred_whole, masked, to_blur
+from smartcam.geometry import MASKED
 from tests.evidence.pictures import noise
 from tests.rules.scenes import config
 

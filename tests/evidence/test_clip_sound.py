@@ -44,6 +44,31 @@ def test_sound_is_heard_with_its_pictures(tmp_path: Path, codec: str, rate: int,
     assert pitch == pytest.approx(TONE_HZ, rel=0.05)
 
 
+def test_sound_is_heard_from_the_first_picture_on_where_an_encoder_holds_that_back(tmp_path: Path) -> None:
+    at = time.monotonic() - 60
+    masked = "mask = [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]"
+    studio = Studio(tmp_path, config('before = "1s", after = "2s", audio = true', camera=masked))
+    studio.film(together(packets_of(h264(tmp_path, SECONDS, options={"bf": "0"}), at), tone("aac", 48000, at)))
+    studio.happens(event(at + 2), at + 4)
+    with av.open(str(studio.the_clip().path)) as container:
+        first = next(packet for packet in container.demux(audio=0) if packet.size)
+        assert first.pts is not None
+        assert first.pts / 48000 < 0.1
+
+
+def test_a_smaller_clip_is_heard_too(tmp_path: Path) -> None:
+    at = time.monotonic() - 60
+    studio = Studio(tmp_path, config('before = "1s", after = "2s", audio = true, size = "64"'))
+    studio.film(together(packets_of(h264(tmp_path, SECONDS, options={"bf": "0"}), at), tone("aac", 48000, at)))
+    studio.happens(event(at + 2), at + 4)
+    until = time.monotonic() + 20.0
+    studio.clips.run(lambda: not studio.made and time.monotonic() < until)
+    [(_, made)] = studio.made
+    assert made.small
+    assert [stream["codec_name"] for stream in ffprobe(made.small.path)["streams"]] == ["h264", "aac"]
+    assert loud_from(made.small.path) == pytest.approx(loud_from(made.path), abs=0.05)
+
+
 def test_sound_is_left_out_where_no_rule_asks_for_it(tmp_path: Path) -> None:
     at = time.monotonic() - 60
     studio = Studio(tmp_path, config('before = "1s", after = "2s"'))

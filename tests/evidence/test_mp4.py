@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import pytest
 
 from smartcam.data import Coding, Packet
+from smartcam.evidence import footage
 from smartcam.evidence.boxes import SCALE, box, header
 from smartcam.evidence.footage import Footage
 from smartcam.evidence.mp4 import Film, salvage, stored, whole_fragments
@@ -117,6 +119,22 @@ def test_a_film_that_grows_is_whole_at_every_second(tmp_path: Path) -> None:
                 assert whole_fragments(file) == (footage.part.stat().st_size if n >= 25 else 0)
             if n in (25, 99, 100):
                 assert number_of_pictures(footage.part) == n // 25 * 25
+
+
+def test_a_film_that_grows_is_forced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a power cut would cost all of it: the system writes when it likes to."""
+    force, forced = os.fdatasync, list[int]()
+
+    def noted(file: int) -> None:
+        force(file)
+        forced.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    monkeypatch.setattr(footage, "SYNC_S", 0.0)
+    with Footage(tmp_path / "clip.mp4.part") as film:
+        for packet in packets_of(h264(tmp_path, 3, options={"bf": "0"}), AT):
+            film.add(packet)
+        assert forced[-1] == film.part.stat().st_size > forced[0]
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing of the kind", box(b"free"), box(b"mdat", b"x"), b"\0\0\0\0moov"])

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartcam.config import Config
-from smartcam.data import Exhibit
+from smartcam.data import WHOLE, Box, Exhibit, Rgb
 from smartcam.evidence.album import Candidate
 from smartcam.evidence.samples import Draw, Samples, Visit
 from smartcam.workers import Worker
 from tests.evidence.pictures import Painting, decoded, frame, noise
 
+LEFT_HALF = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)
 YARD, GATE = Visit("yard", "front"), Visit("gate", "front")
 
 
@@ -222,6 +223,47 @@ def test_and_everything_where_nobody_looked() -> None:
     taken.samples.finish()
     [(_, jpeg)] = taken.work()
     assert _detail(decoded(jpeg)) < 15
+
+
+def test_a_mask_that_came_after_the_frame_is_burned_into_the_sample() -> None:
+    before = config(rejects="1 per hour")
+    taken = Taken(before)
+    taken.miss(GATE, 5.0, noise(320, 240))
+    front = before.camera["front"].model_copy(update={"mask": LEFT_HALF})
+    taken.samples.finish()
+    taken.samples.renew(before.model_copy(update={"camera": {"front": front}}))
+
+    [(_, jpeg)] = taken.work()
+    pixels = decoded(jpeg)
+    assert _detail(pixels[:, :150]) < 1 < _detail(pixels[:, 170:])
+
+
+def test_a_mask_that_comes_while_a_sample_is_made_holds_for_it_too() -> None:
+    before = config(rejects="1 per hour")
+    front = before.camera["front"].model_copy(update={"mask": LEFT_HALF})
+    taken = Taken(before)
+
+    class Slow(Painting):
+        def rgb(self, box: Box = WHOLE, size: tuple[int, int] | None = None) -> Rgb:
+            taken.samples.renew(after)
+            return super().rgb(box, size)
+
+    after = before.model_copy(update={"camera": {"front": front}})
+    taken.miss(GATE, 5.0, Slow(noise(320, 240).pixels))
+    taken.samples.finish()
+
+    [(_, jpeg)] = taken.work()
+    assert _detail(decoded(jpeg)[:, :150]) < 1
+
+
+def test_a_sample_that_waits_to_be_made_is_given_up_where_something_else_is_to_be_blurred() -> None:
+    taken, before = Taken(config(rejects="1 per hour")), config(rejects="1 per hour")
+    taken.miss(GATE, 5.0)
+    taken.samples.finish()
+    gate = before.rule["gate"].model_copy(update={"blur": ("car",)})
+    taken.samples.renew(before.model_copy(update={"rule": before.rule | {"gate": gate}}))
+
+    assert taken.work() == []
 
 
 def _detail(pixels: Any) -> float:

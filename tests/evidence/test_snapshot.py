@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from smartcam.data import Rgb
+from smartcam.data import Box, Rgb
 from smartcam.evidence import Mark, jpeg
 from smartcam.evidence.snapshot import padded
+from smartcam.geometry import MASKED
 from tests.evidence.pictures import Painting, decoded, flat, noise
 
 
@@ -129,6 +130,36 @@ def test_boxes_are_drawn_after_what_is_in_them_is_blurred() -> None:
     pixels = decoded(jpeg(flat(640, 360), [Mark(box, "person 0.87")], blur=[box])).astype(int)
 
     assert np.ptp(pixels[170:190, 155:165]) > 100, "the left line"
+
+
+HALF = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)
+
+
+@pytest.mark.parametrize("crop", [None, (0.4, 0.4, 0.6, 0.6), (0.1, 0.1, 0.2, 0.2), (0.9, 0.9, 1.0, 1.0)])
+def test_a_mask_is_burned_into_the_whole_and_into_every_crop(crop: Box | None) -> None:
+    """It is drawn on the whole picture, whatever part of it is shown."""
+    picture = noise(640, 360)
+    left, _, right, _ = padded(crop, picture.size) if crop else (0.0, 0.0, 1.0, 1.0)
+    pixels = decoded(jpeg(picture, crop=crop, mask=HALF)).astype(int)
+
+    edge = round((0.5 - left) / (right - left) * pixels.shape[1])
+    assert np.abs(pixels[:, : max(edge - 20, 0)] - MASKED).max(initial=0) <= 3
+    assert pixels[:, max(edge + 8, 0) :].size == 0 or detail(pixels[:, max(edge + 8, 0) :]) > 30
+
+
+def test_what_is_blurred_beside_a_mask_is_no_mean_of_what_is_under_it() -> None:
+    picture = Painting(np.zeros((360, 640, 3), np.uint8))
+    picture.pixels[:, :318] = 255
+    blurred = decoded(jpeg(picture, blur=[(0.3, 0.2, 0.7, 0.8)], mask=HALF))
+
+    assert blurred.max() <= MASKED + 20
+
+
+def test_a_mask_leaves_the_picture_itself_alone() -> None:
+    picture = flat(shade=7)
+    jpeg(picture, mask=HALF)
+
+    assert (picture.pixels == 7).all()
 
 
 def detail(pixels: Rgb) -> float:

@@ -12,9 +12,11 @@ import av
 import numpy as np
 import pytest
 
+from smartcam.config import Config
 from smartcam.data import WHOLE, Box, Detections, Event, Picture, Rgb, Scene, Track
 from smartcam.evidence import Snapshots
 from smartcam.evidence.snapshots import MAX_WAITING
+from smartcam.geometry import MASKED
 from smartcam.rules import Engine, Ulids
 from smartcam.workers import Worker
 from tests.evidence.pictures import Painting, decoded, flat, frame, noise
@@ -492,3 +494,96 @@ def test_a_picture_takes_no_more_than_the_way_out_has_left(scenes: list[Scene]) 
     phase, jpeg = sent[-1]
     assert phase == "end"
     assert len(jpeg) <= 4000
+
+
+LEFT_HALF = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)
+
+
+def with_mask(rules: Config) -> Config:
+    front = rules.camera["front"].model_copy(update={"mask": LEFT_HALF})
+    return rules.model_copy(update={"camera": rules.camera | {"front": front}})
+
+
+def left_of(jpeg: bytes) -> float:
+    """How much is to be seen where the mask lies."""
+    pixels = decoded(jpeg).astype(int)
+    return float(np.abs(pixels[:, : pixels.shape[1] // 2 - 8] - MASKED).max())
+
+
+def in_detail(at: float, box: Box = FAR) -> Scene:
+    return replace(seen(at, box), frame=frame(at, noise(seed=1)))
+
+
+@pytest.mark.parametrize("large", [no_large, lambda _camera, _at: noise(640, 480)], ids=["own", "larger stream"])
+def test_a_mask_holds_for_frames_that_were_taken_before_it(large: Callable[[str, float], Picture | None]) -> None:
+    """The picture is made after the reload, of a moment before it."""
+    sent: list[bytes] = []
+    rules = config(ALERT)
+    engine = Engine(rules, Ulids(Random(0)))
+    snapshots = Snapshots(rules, lambda _event, jpeg, _number: sent.append(jpeg), large=large)
+    for scene in (in_detail(1.0), in_detail(2.0)):
+        snapshots.on_scene(scene)
+        for event in engine.feed(scene):
+            snapshots.on_event(event)
+    snapshots.renew(with_mask(rules))
+    snapshots.work()
+
+    assert [left_of(jpeg) < 5 for jpeg in sent] == [True]
+
+
+def test_a_picture_that_was_kept_ready_is_made_anew_under_a_new_mask() -> None:
+    sent: list[bytes] = []
+    rules = config(ALERT)
+    engine = Engine(rules, Ulids(Random(0)))
+    snapshots = Snapshots(rules, lambda _event, jpeg, _number: sent.append(jpeg))
+
+    def look(*scenes: Scene) -> None:
+        for scene in scenes:
+            snapshots.on_scene(scene)
+            for event in engine.feed(scene):
+                snapshots.on_event(event)
+            snapshots.work()
+
+    look(in_detail(1.0), in_detail(2.0, NEAR), *[in_detail(at) for at in every(1, 3, 14)])
+    snapshots.renew(with_mask(rules))
+    look(*[replace(seen(at, None), frame=frame(at)) for at in every(1, 15, 20)])
+
+    assert [left_of(jpeg) < 5 for jpeg in sent] == [False, True]
+
+
+def test_a_mask_that_comes_while_a_picture_is_made_holds_for_it_too() -> None:
+    sent: list[bytes] = []
+    rules = config(ALERT)
+
+    def slow(_camera: str, _at: float) -> Picture:
+        snapshots.renew(with_mask(rules))
+        return noise(640, 480)
+
+    engine = Engine(rules, Ulids(Random(0)))
+    snapshots = Snapshots(rules, lambda _event, jpeg, _number: sent.append(jpeg), large=slow)
+    scene = in_detail(1.0)
+    snapshots.on_scene(scene)
+    for event in engine.feed(scene):
+        snapshots.on_event(event)
+    snapshots.work()
+
+    assert [left_of(jpeg) < 5 for jpeg in sent] == [True]
+
+
+def test_what_a_rule_blurs_since_its_event_began_is_blurred() -> None:
+    sent: list[bytes] = []
+    rules = config(ALERT)
+    engine = Engine(rules, Ulids(Random(0)))
+    snapshots = Snapshots(rules, lambda _event, jpeg, _number: sent.append(jpeg))
+    scene = in_detail(1.0, (0.0, 0.0, 0.5, 1.0))
+    snapshots.on_scene(scene)
+    for event in engine.feed(scene):
+        snapshots.on_event(event)
+    [name] = rules.rule
+    rule = rules.rule[name].model_copy(update={"blur": ("person",)})
+    snapshots.renew(rules.model_copy(update={"rule": {name: rule}}))
+    snapshots.work()
+
+    [jpeg] = sent
+    across = np.abs(np.diff(decoded(jpeg).astype(int), axis=1))
+    assert float(across[:, :70].mean()) < float(across[:, 100:].mean()) / 4

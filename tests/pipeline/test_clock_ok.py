@@ -16,7 +16,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Without a battery, a minute after its boot, and systemd's time service has had no answer yet."""
     (tmp_path / "run/systemd/timesync").mkdir(parents=True)
     (tmp_path / "sys/class/rtc").mkdir(parents=True)
-    monkeypatch.setattr(health, "_is_kept_right", lambda: False)
+    monkeypatch.setattr(health, "is_kept_right", lambda: False)
     return tmp_path
 
 
@@ -28,7 +28,7 @@ def test_until_it_has_had_an_answer(board: Path, monkeypatch: pytest.MonkeyPatch
     (board / "run/systemd/timesync/synchronized").touch()
     assert not waits_for_time(60.0, board)
     (board / "run/systemd/timesync/synchronized").unlink()
-    monkeypatch.setattr(health, "_is_kept_right", lambda: True)
+    monkeypatch.setattr(health, "is_kept_right", lambda: True)
     assert not waits_for_time(60.0, board)
 
 
@@ -54,8 +54,3 @@ def test_a_clock_before_the_release_is_not_set(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(time, "clock_gettime", lambda _: PATIENCE_S + 1)
     assert not clock_ok(RELEASED - 1)
     assert clock_ok(RELEASED + 1)
-
-
-def test_the_kernel_is_asked_and_answers() -> None:
-    """Whatever it says here."""
-    assert health._is_kept_right() in (True, False)

@@ -76,7 +76,7 @@ class Keeping(MemoryOutbox):
         self._kept = kept
 
     def put(self, message: Message, *_: object) -> bool:
-        if self.has_room or message.kind == "event":
+        if self.has_room or message.kind == "alert":
             self.owed.append(message)
         return self.has_room
 
@@ -127,7 +127,7 @@ def node() -> Node:
 def said(messages: list[Message]) -> ReplyPayload:
     """The only reply."""
     [reply] = [message for message in messages if "/reply/" in message.topic]
-    assert (reply.qos, reply.retain, reply.kind) == (1, False, "event")
+    assert (reply.qos, reply.retain, reply.kind) == (1, False, "alert")
     return ReplyPayload.model_validate_json(reply.payload)
 
 
@@ -180,13 +180,13 @@ def test_it_answers_a_ping_and_reloads(node: Node) -> None:
 @pytest.mark.parametrize(
     ("verb", "asked", "sentence"),
     [
-        ("clip", {"event": "01X"}, 'there is no clip of event "01X", nothing: it is unknown, or what was kept'),
+        ("clip", {"event": "01X"}, 'there is no clip of event "01X": it is unknown, or what was kept'),
         ("snapshot", {"event": "01C"}, 'there is no snapshot of event "01C", only a clip'),
-        ("clip", {}, 'it needs "event", a name'),
-        ("clip", {"event": 7}, 'it needs "event", a name'),
-        ("clip", {"event": "../../etc"}, 'it needs "event", a name'),
-        ("clip", {"event": "\ud800"}, 'it needs "event", a name'),
-        ("snapshot", {}, 'it needs "camera", a name'),
+        ("clip", {}, 'it needs "event", as a text'),
+        ("clip", {"event": 7}, 'it needs "event", as a text'),
+        ("clip", {"event": "../../etc"}, 'it needs "event", as a text'),
+        ("clip", {"event": "\ud800"}, 'it needs "event", as a text'),
+        ("snapshot", {}, 'it needs "camera", as a text'),
         ("snapshot", {"camera": "side"}, "no camera"),
         ("snapshot", {"camera": "back"}, "rule yard blurs person, and this would show them"),
         ("disarm", {}, 'there is no command "disarm"; there are clip, snapshot, ping, reload'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from smartcam.config.delivery import Uplink
 from smartcam.data import Message
 from smartcam.mqtt.allowance import Allowance
-from smartcam.mqtt.budget import DAY_S
+from smartcam.mqtt.budget import DAY_S, HOUR_S
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.pipeline.digest import EVERY_S, Digest
 from tests.mqtt.machine import Machine
@@ -19,7 +20,7 @@ from tests.mqtt.machine import Machine
 class Desk:
     """A digest, with what it looks at and what it has told."""
 
-    def __init__(self, **keys: Any) -> None:
+    def __init__(self, *, clock_ok: bool = True, **keys: Any) -> None:
         self.machine = Machine()
         self.outbox = MemoryOutbox(2**20)
         self.allowance = Allowance(self.outbox, read_clocks=self.machine.read)
@@ -31,6 +32,7 @@ class Desk:
             lambda: self.outbox.backlog.waiting,
             lambda payload: self.told.append(json.loads(payload)),
             to_fetch=lambda: self.to_fetch,
+            clock_ok=lambda: clock_ok,
         )
         self._at = 1000.0
 
@@ -75,6 +77,49 @@ def test_what_changes_later_is_told_every_quarter_of_an_hour_and_what_does_not_i
     assert [told["waiting"]["clip"][0] for told in desk.look(EVERY_S)] == [2]
     desk.allowance.count("state", 1)
     assert desk.look(EVERY_S) == []
+
+
+def test_each_kind_that_begins_to_wait_is_told_at_once() -> None:
+    """Events wait later than clips, and matter more. That one more of a kind waits is not told."""
+    desk = Desk(daily="100KB")
+    desk.allowance.count("state", 91_000)
+    desk.owe_clip()
+    assert [told["waiting"] for told in desk.look()] == [{"clip": [1, 1001]}]
+    desk.outbox.put(Message("t", b"x", "event"))
+    assert desk.look() == []
+    desk.allowance.count("state", 5_000)
+    [told] = desk.look()
+    assert (told["waits_for"], told["waiting"]["event"]) == ("budget", [1, 2])
+    desk.outbox.put(Message("t", b"x", "event"))
+    assert desk.look() == []
+
+
+def test_what_waits_is_told_in_a_sentence_with_when_the_oldest_bytes_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: time.mktime((2026, 11, 24, 12, 18, 0, 0, 0, -1)))
+    desk = Desk(daily="500KB")
+    assert desk.digest.trouble == ""
+    for _ in range(16):
+        desk.allowance.count("state", 25_000)
+        desk.machine.wait(HOUR_S)
+    desk.owe_clip()
+    assert desk.digest.trouble == ""
+    desk.allowance.count("state", 75_000)
+    desk.machine.wait(2 * HOUR_S)
+    assert desk.digest.trouble == "1 message waits, daily = 500 kB is spent; more goes at 19:18"
+    for _ in range(302):
+        desk.outbox.put(Message("t", b"x", "event"))
+    assert desk.digest.trouble == "303 messages wait, daily = 500 kB is spent; more goes at 18:18"
+    desk.machine.wait(8 * HOUR_S)
+    assert desk.digest.trouble == ""
+
+
+def test_where_the_clock_is_not_set_it_says_how_long_instead() -> None:
+    desk = Desk(clock_ok=False, daily="100KB")
+    desk.allowance.count("state", 99_000)
+    desk.machine.wait(HOUR_S)
+    desk.owe_clip()
+    assert desk.digest.trouble.endswith("more goes in 23.0 h")
+    assert "until" not in desk.look()[0]
 
 
 def test_that_nothing_waits_any_more_is_told_too() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from smartcam.config.delivery import Uplink as Section
 from smartcam.config.problems import Problem
 from smartcam.config.sources import Sources
+from smartcam.data import Message
 from smartcam.mqtt.health import CameraHealth, HealthPayload, LinkHealth, ModelHealth
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.pipeline.digest import Digest
@@ -48,9 +50,9 @@ class Ears:
         self._now = 0.0
         self._teller = Teller(lambda _: self.told.append(self._now), pause_s=10.0)
 
-    def hear(self, *looks: tuple[float, HealthPayload]) -> list[float]:
+    def hear(self, *looks: tuple[float, HealthPayload], is_dear: bool = False) -> list[float]:
         for self._now, health in looks:
-            self._teller.look(health, self._now)
+            self._teller.look(health, self._now, is_dear=is_dear)
         return self.told
 
 
@@ -71,6 +73,23 @@ def test_a_change_that_is_undone_before_it_could_be_told_is_not_told() -> None:
 def test_figures_that_always_move_are_told_every_quarter_of_an_hour() -> None:
     moving = [(at, with_(uptime_s=float(at), memory_mib=100.0 + at)) for at in range(0, 2000, 10)]
     assert Ears().hear(*((float(at), health) for at, health in moving)) == [0, EVERY_S, 2 * EVERY_S]
+
+
+def test_while_every_byte_counts_only_what_is_newly_wrong_is_told_before_its_time() -> None:
+    """And as long afterwards: a day's bytes are free again a few at a time."""
+    waits, more_wait = (with_(degraded=(f"uplink: {count} messages wait",)) for count in (3, 303))
+    broken = with_(degraded=("uplink: 303 messages wait", "camera front: gone"))
+    reconnected = with_(mqtt=LinkHealth(connected=True, reconnects=1))
+    ears = Ears()
+    assert ears.hear((0, WELL)) == [0]
+    assert ears.hear((20, waits), (40, more_wait), (60, reconnected), (80, broken), is_dear=True) == [0, 20, 80]
+    assert ears.hear((100, WELL), (120, waits), (80 + EVERY_S, WELL)) == [0, 20, 80, 80 + EVERY_S]
+    assert ears.hear((2000, waits)) == [0, 20, 80, 80 + EVERY_S, 2000]
+
+
+def test_figures_of_what_waits_are_no_change() -> None:
+    waits, more_wait = (with_(degraded=(f"uplink: {count} messages wait",)) for count in (3, 303))
+    assert Ears().hear((0, waits), (20, more_wait)) == [0]
 
 
 @pytest.mark.parametrize(
@@ -127,19 +146,23 @@ def test_what_is_not_as_it_should_be_is_a_sentence_each(tmp_path: Path, monkeypa
             uplink,
             sensing,
             outbox=outbox,
-            digest=Digest(uplink.allowance, dict, lambda _: None),
+            digest=Digest(uplink.allowance, lambda: outbox.backlog.waiting, lambda _: None),
             workers=lambda: sensing.workers,
             near_misses=Counter({f"r{n}": n for n in range(60)} | {"removed": 99}),
             troubles=lambda: ["cannot write the memory"],
         )
         sensing.renew(plan)
+        uplink.allowance.renew(Section(daily=100_000), 60.0)
+        uplink.allowance.count("state", 99_000)
+        outbox.put(Message("t", b"x", "event"))
         monkeypatch.setattr(time, "time", lambda: 86_400.0)
         until = time.monotonic() + 10
         while "opened yet" in str(health := spokesman.health()) or "opening" in str(health):
             assert time.monotonic() < until
             time.sleep(0.02)
 
-    broken, front, back, *rest = health.degraded
+    broken, waits, front, back, *rest = health.degraded
+    assert waits.startswith("uplink: 1 message waits, daily = 100 kB is spent; more goes at ")
     assert re.match(r"configuration broken since ..:..: smartcam.toml:7: rule.x.zone: no such zone; the last", broken)
     assert front.startswith("camera front: ")
     assert back.startswith("camera back: ")
@@ -149,7 +172,8 @@ def test_what_is_not_as_it_should_be_is_a_sentence_each(tmp_path: Path, monkeypa
     assert health.models["tiny"].state == "ready"
     assert list(health.near_misses.items()) == [(f"r{n}", n) for n in range(59, 9, -1)]
     assert spokesman.info().labels == ("person",)
-    assert in_a_line(health) == f"0 of 2 cameras, 0.0 fps, outbox 0; degraded: {broken}"
+    assert in_a_line(health) == f"0 of 2 cameras, 0.0 fps, outbox 1; degraded: {broken}"
+    assert in_a_line(health.model_copy(update={"degraded": health.degraded[1:]})).endswith(waits)
 
 
 def test_one_line_says_what_the_daemon_does() -> None:

@@ -6,10 +6,12 @@ one where a person stands, and one beside both, by which each picture proves tha
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -25,15 +27,15 @@ import numpy as np
 import pytest
 
 from smartcam.data import Box, Rgb
-from tests.brokers import mosquitto
+from tests.brokers import mosquitto, tool
 from tests.clips import drawing
 from tests.daemons import NODE, Hearing, daemon, hearing
 from tests.tiny_models import Canned, model_bytes
 
 SIZE, LARGE = (320, 180), (640, 360)
 FPS = 10
-SQUARE_PX = 16
-"""Of a chequer: large enough for its colours to be themselves after any coding."""
+SQUARE_PX = 8
+"""Of a chequer: large enough for its colours to be themselves after any coding, and smaller than what blurs them."""
 
 
 @dataclass(frozen=True)
@@ -336,3 +338,45 @@ def test_a_rule_that_asks_for_nothing_sends_no_picture_and_keeps_none(tmp_path: 
     assert [where for where, _ in ran.heap.pictures()] == []
     assert [name for name in ran.kept if re.search(r"\.(jpe?g|mp4|part)$", name)] == []
     assert_none_of(ran)
+
+
+def test_a_mask_that_comes_with_a_reload_holds_for_what_was_filmed_before_it(tmp_path: Path) -> None:
+    """The camera is away from then on: every picture that leaves is one of before."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("person\n")
+    rule = '[rule.open]\nsee = "person"\ndo = ["snapshot"]\n'  # Its first picture goes 5 s after it began.
+    with mosquitto(tmp_path) as broker, hearing(broker.mqtt()) as ears:
+        config = CONFIG.format(
+            node=NODE,
+            broker=broker.url,
+            film=film(tmp_path / "film.mp4"),
+            mask="",
+            record="",
+            model=person_model(tmp_path / "person.tflite"),
+            labels=labels,
+        )
+        with daemon(tmp_path, config + rule) as running:
+            ears.until("front/event", within_s=20)
+            before = base64.b64decode(running.ask("picture", camera="front")["jpeg"])
+            masked = config.replace(str(tmp_path / "film.mp4"), "rtsp://127.0.0.1:1/away").replace(
+                "repeat", MASK + "\nrepeat"
+            )
+            (tmp_path / "smartcam.toml").write_text(masked + rule)
+            running.process.send_signal(signal.SIGHUP)
+            ears.until("config", lambda told: told["hash"] == running.ask("config")["hash"] != "")
+            assert [each for each in ears.media() if each.endswith("/snapshot")] == []
+            after = base64.b64decode(running.ask("picture", camera="front")["jpeg"])
+            command = ["mosquitto_pub", "-p", str(broker.port), "-t", f"smartcam/{NODE}/cmd/snapshot"]
+            subprocess.run([tool(command[0]), *command[1:], "-m", '{"id": "1", "camera": "front"}'], check=True)
+            asked_for = ears.until("reply/snapshot")["data"]["event"]
+            ears.until("front/media", lambda told: told["event"] != asked_for, within_s=20)
+        ears.until("status", lambda status: status == "offline")
+
+    sent = {topic: list(pictures_in(data)) for topic, data in ears.media().items()}
+    assert {topic.split("/")[-1] for topic in sent} == {"snapshot", "latest"}
+    assert len(sent) == 3
+    [plain], [burned] = list(pictures_in(before)), list(pictures_in(after))
+    assert SECRET.is_in(plain)
+    for where, (shown,) in {**sent, "control socket": [burned]}.items():
+        assert CONTROL.is_in(shown), where
+        assert not SECRET.is_in(shown), where

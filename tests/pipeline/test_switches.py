@@ -8,25 +8,28 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from smartcam.config import Config, parse
 from smartcam.data import Event, Frame
 from smartcam.errors import SmartcamError
 from smartcam.evidence.snapshots import Snapshots
+from smartcam.geometry import MASKED
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.subscriber import Subscription, subscribe
 from smartcam.pipeline.clerk import Clerk
 from smartcam.pipeline.judge import Judge
-from smartcam.pipeline.switches import Switches
+from smartcam.pipeline.switches import FRESH_S, Switches
 from smartcam.pipeline.uplink import Uplink
 from smartcam.rules import Engine, Ulids
 from smartcam.workers import Worker
 from tests.brokers import Mosquitto, mosquitto, tool
-from tests.evidence.pictures import decoded
+from tests.evidence.pictures import decoded, flat, frame
 from tests.rules.scenes import person, scene
 
 CONFIG = """
@@ -134,12 +137,36 @@ def test_a_test_event_goes_the_whole_way_out_and_is_marked(world: World) -> None
 
 
 def test_a_picture_is_the_latest_frame_as_jpeg(world: World) -> None:
-    for at in (1.0, 2.0):
+    now = time.monotonic()
+    for at in (now - 1, now):
         world.judge.put(scene(at))
-    frame = scene(2.0).frame
+    frame = scene(now).frame
     assert frame
     picture = decoded(base64.b64decode(world.ask("picture", camera="front")["jpeg"]))
     assert picture.shape[1::-1] == frame.picture.size
+
+
+def test_a_picture_of_before_is_not_shown_as_one_of_now(world: World) -> None:
+    world.judge.put(scene(time.monotonic() - FRESH_S - 25))
+    with pytest.raises(SmartcamError, match=r"camera front has given no picture for 35 s: see `smartcam status`"):
+        world.ask("picture", camera="front")
+
+
+def test_the_picture_of_a_camera_that_gives_few_is_as_old_as_it_must_be(world: World) -> None:
+    world.config = parse(CONFIG.replace('"front.mp4"', '"front.mp4"\nfps = 0.02'))
+    world.judge.put(scene(time.monotonic() - 45))
+    assert "jpeg" in world.ask("picture", camera="front")
+
+
+def test_a_picture_is_masked_as_its_camera_is_now(world: World) -> None:
+    """Though it was taken before."""
+    now = time.monotonic()
+    world.judge.put(replace(scene(now), frame=frame(now, flat(shade=7))))
+    world.config = parse(CONFIG.replace('"front.mp4"', '"front.mp4"\nmask = [[[0, 0], [1, 0], [1, 0.5], [0, 0.5]]]'))
+    masked = decoded(base64.b64decode(world.ask("picture", camera="front")["jpeg"]))
+
+    assert np.abs(masked[:48].astype(int) - MASKED).max() <= 5
+    assert np.abs(masked[72:].astype(int) - 7).max() <= 5
 
 
 def publish(broker: Mosquitto, topic: str, payload: str, *more: str) -> None:

@@ -73,6 +73,23 @@ def test_on_a_metered_way_clips_wait_and_boxes_stay_here(tmp_path: Path) -> None
             assert ["02.000Z" in text for text in texts(heard, 1)] == [True]
 
 
+def test_where_no_newer_picture_comes_any_more_the_last_one_goes_from_the_broker_once(tmp_path: Path) -> None:
+    outbox = MemoryOutbox(2**20)
+    latest = "smartcam-media/ridge1/front/latest"
+    with mosquitto(tmp_path) as broker, subscribe(broker.mqtt(), ["smartcam-media/#"]) as heard:
+        config, metered = config_for(broker), config_for(broker, metered=True)
+        with Uplink(config, outbox, on_set=lambda *_: None) as uplink:
+            uplink.renew(config)
+            owe(outbox, latest, "a picture", "snapshot", retain=True)
+            assert texts(heard, 1) == ["a picture"]
+            uplink.renew(metered)
+            assert texts(heard, 1) == [""]
+            uplink.renew(metered)
+            assert texts(heard, 1, 0.3) == []
+        with subscribe(broker.mqtt(), ["smartcam-media/#"]) as late:
+            assert texts(late, 1, 0.3) == []
+
+
 ASKED = ["cmd/ping", "armed/set"]
 
 
