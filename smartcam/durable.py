@@ -10,19 +10,14 @@ from pathlib import Path
 def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Put `data` in the place of the file: once this returns it is on the disk. Readers never see half of it.
 
-    The file belongs to the owner of its folder, also when root writes it: what a service keeps must stay its own after
-    somebody ran it by hand.
-
-    Raises OSError.
+    It belongs to the owner of its folder. Raises OSError.
     """
     part = path.with_name(f".{path.name}.part")
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with open(part, "wb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, mode)) as file:
             os.fchmod(file.fileno(), mode)
-            if os.geteuid() == 0:
-                owner = os.fstat(folder)
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            belong_to_folder(file.fileno(), folder)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -44,12 +39,22 @@ def make_durably(folder: Path) -> None:
         return
     parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if os.geteuid() == 0:
-            owner = os.fstat(parent)
-            os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        made = os.open(folder.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            belong_to_folder(made, parent)
+        finally:
+            os.close(made)
         os.fsync(parent)
     finally:
         os.close(parent)
+
+
+def belong_to_folder(opened: int, folder: Path | int) -> None:
+    """Let an open file belong to the owner of its folder, also when root made it: what a service keeps must stay its
+    own after somebody ran it by hand. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = os.stat(folder)  # noqa: PTH116 - of an open folder, too
+        os.fchown(opened, owner.st_uid, owner.st_gid)
 
 
 def finish_durably(part: Path, file: Path) -> None:

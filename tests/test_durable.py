@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from smartcam.durable import finish_durably, write_durably
+from smartcam.durable import finish_durably, make_durably, write_durably
 
 
 def test_the_new_takes_the_place_of_the_old_and_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -60,3 +60,10 @@ def test_a_file_gets_its_name_once_it_is_on_the_disk(tmp_path: Path, monkeypatch
     finish_durably(part, file)
     assert steps == [str(part), str(tmp_path)]
     assert (part.exists(), file.read_bytes()) == (False, b"whole")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_folder_that_root_makes_belongs_to_the_owner_of_its_own(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    make_durably(tmp_path / "media")
+    assert (tmp_path / "media").stat().st_uid == 12345

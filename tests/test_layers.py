@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "smartcam"
 LAYERS = (
     {"data", "errors"},
-    {"geometry", "config", "sun", "workers", "durable", "owed"},
+    {"clocks", "geometry", "config", "sun", "workers", "durable", "owed"},
     {"camera", "detect", "track", "rules", "evidence", "mqtt", "store", "service"},
     {"pipeline"},
     {"cli"},

@@ -44,13 +44,13 @@ def disk(
 
 
 def _tell_all(db: sqlite3.Connection, folder: Path, keep: Keep, *, json: bool) -> None:
+    from smartcam.store.ballast import Ballast
     from smartcam.store.holdings import holdings, next_to_go
-    from smartcam.store.media import Ballast
     from smartcam.store.retention import disk_free
 
     found = holdings(db, keep)
     going = {each.name: each for each in next_to_go(db)}
-    free, ballast = disk_free(folder), Ballast.BYTES if (folder / "ballast").exists() else 0
+    free, ballast = disk_free(folder), Ballast(folder).held_bytes
     if json:
         for holding in found:
             print_json(_plain(holding) | {"next": first._asdict() if (first := going.get(holding.name)) else None})

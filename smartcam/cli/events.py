@@ -15,7 +15,7 @@ from smartcam.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, out, p
 from smartcam.errors import SmartcamError
 
 if TYPE_CHECKING:
-    from smartcam.store import Events
+    from smartcam.store import Events, MediaFiles
     from smartcam.store.events import Kept
     from smartcam.store.exhibits import KeptExhibit
 
@@ -72,13 +72,16 @@ def export(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Every message of the events, exactly as C/event carried it, one a line, the oldest first."""
+    from smartcam.store import MediaFiles
+
     folder = store_folder(config)
     with _events(config) as events:
         chosen = [_one(events, each) for each in events_ or ()]
         for payload in (payload for each in chosen or ("",) for payload in events.messages(each)):
             typer.echo(payload.decode())
         exhibits = [kept for each in chosen or events.ids("") for kept in events.exhibits(each)] if to else []
-    lost = [kept for kept in exhibits if to and not _copy(folder, kept, to)]
+    media = MediaFiles(folder)
+    lost = [kept for kept in exhibits if to and not _copy(media, kept, to)]
     if lost:
         raise SmartcamError(f"{len(lost)} files could not be copied: they have just been removed to make room")
 
@@ -94,7 +97,7 @@ def rm(
     media = MediaFiles(store_folder(config))
     with _events(config, change=True) as events:
         for event in [_one(events, each) for each in ids]:
-            messages, files = events.remove(event, media)
+            messages, files = _removed(events, event, media)
             gone = f"{messages} messages" + (f" and {files} files" if files else "")
             stays = "" if not events.ids(event) else "; the rest stays, it is still to be sent"
             if messages or files:
@@ -114,10 +117,29 @@ def _events(config: Path, *, change: bool = False) -> Iterator[Events]:
         try:
             yield Events(db)
         except (sqlite3.Error, ValueError) as error:
-            full = (
-                "make room on the disk" if "full" in str(error) else "where it is damaged, the daemon begins a new one"
-            )
-            raise SmartcamError(f"{folder}: the store cannot be used now ({error}): {full}") from None
+            remedies = {
+                "full": "make room on the disk",
+                "readonly": "it is not yours to change, or its disk is read-only",
+                "locked": "the daemon is busy with it: try again",
+            }
+            damaged = "where it is damaged, the daemon begins a new one"
+            remedy = next((remedy for word, remedy in remedies.items() if word in str(error)), damaged)
+            raise SmartcamError(f"{folder}: the store cannot be used now ({error}): {remedy}") from None
+
+
+def _removed(events: Events, event: str, media: MediaFiles) -> tuple[int, int]:
+    """Also on a full disk: the room that is held back for that is given up then, and the daemon takes it again."""
+    import sqlite3
+
+    from smartcam.store.ballast import Ballast
+    from smartcam.store.failures import is_full
+
+    try:
+        return events.remove(event, media)
+    except sqlite3.Error as error:
+        if not is_full(error) or not Ballast(media.path("")).drop():
+            raise
+    return events.remove(event, media)
 
 
 def _one(events: Events, start: str) -> str:
@@ -169,17 +191,20 @@ def _exhibit_line(kept: KeptExhibit) -> str:
     return f"{found.kind} {found.number}: {found.file}, {amount(found.bytes)}; {state}"
 
 
-def _copy(folder: Path, kept: KeptExhibit, to: Path) -> bool:
+def _copy(media: MediaFiles, kept: KeptExhibit, to: Path) -> bool:
     """To ``DIR/EVENT/snapshot-1.jpg``; false where it has just been removed. Raises SmartcamError."""
     import shutil
 
+    from smartcam.store.media import Lost
+
     found = kept.exhibit
-    source = folder / found.file
+    source = media.path(found.file)
     target = to / found.event / f"{found.kind}-{found.number}{source.suffix}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    except FileNotFoundError:
+        with media.open(found.file) as reading, target.open("wb") as copy:
+            shutil.copyfileobj(reading, copy)
+    except Lost:
         return False
     except OSError as error:
         raise SmartcamError(f"cannot copy {source} to {target}: {error.strerror}") from None

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smartcam.cli.output import DEFAULT_CONFIG
 from smartcam.errors import BadConfig, SmartcamError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def store_folder(config: Path) -> Path:
-    """Where the daemon keeps its store."""
+    """Where the daemon keeps its store. Raises BadConfig."""
     from smartcam.service.folders import state_folder
 
     data = _table(config, "node").get("data")
@@ -45,7 +46,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """The store, beside the daemon. Raises SmartcamError with a sentence."""
     import sqlite3
 
-    from smartcam.store.database import open_to_read
+    from smartcam.store.reading import open_to_read
 
     with closing(open_to_read(folder)) as db:
         try:
@@ -67,8 +68,15 @@ def clock(wall: float) -> str:
 
 
 def _table(config: Path, name: str) -> dict[str, Any]:
+    """Only the configuration that is always looked for may be missing: one that was named means another store."""
     try:
         table = tomllib.loads(config.read_text()).get(name)
-    except (OSError, ValueError):
+    except FileNotFoundError:
+        if config != DEFAULT_CONFIG:
+            raise BadConfig(f"{config}: there is no such file") from None
         table = None
+    except OSError as error:
+        raise BadConfig(f"{config}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise BadConfig(f"{config}: cannot be understood: `smartcam check {config}` tells why") from None
     return table if isinstance(table, dict) else {}

@@ -87,11 +87,11 @@ def _per_day(db: sqlite3.Connection, where: tuple[str, list[float | str]]) -> li
 
 def _spent(db: sqlite3.Connection) -> dict[str, int]:
     """Bytes at the socket in the last 24 hours, by what they were for, as the daemon last wrote them down."""
+    from smartcam.clocks import reader
     from smartcam.mqtt.budget import Budget
-    from smartcam.mqtt.elapsed import clocks
 
     row = db.execute("SELECT text FROM note WHERE name = 'budget'").fetchone()
-    spent = Budget.loaded(row[0], clocks()()).spent if row else {}
+    spent = Budget.loaded(row[0], reader()()).spent if row else {}
     return {str(purpose): size for purpose, size in spent.items()}
 
 

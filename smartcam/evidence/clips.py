@@ -60,7 +60,8 @@ class Clips:
     `deliver(event, clip)` is called there, once the file is on the disk under its name: the event is as it was last
     told. `packets(camera)` gives a camera's packets of the last seconds, which must reach back `seconds_wanted`; and
     `reading(cameras)` tells, whenever they change, of which cameras clips are being made: theirs must reach back
-    `READ_S` at least. While not `has_room()`, clips end with what there is: events go on. `cover` tells what a rule's blur must hide; without it, all of the picture is blurred.
+    `READ_S` at least. While not `has_room()`, clips end with what there is: events go on. `cover` tells what a rule's
+    blur must hide; without it, all of the picture is blurred.
     """
 
     def __init__(

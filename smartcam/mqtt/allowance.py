@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 
+from smartcam.clocks import Reading, reader
 from smartcam.config.delivery import Uplink
 from smartcam.data import Kind
 from smartcam.mqtt import portions
-from smartcam.mqtt.budget import Budget, Purpose, Reading
-from smartcam.mqtt.elapsed import clocks
+from smartcam.mqtt.budget import Budget, Purpose
 from smartcam.mqtt.pace import Pace
 from smartcam.owed import KINDS, Outbox
 
@@ -17,7 +17,8 @@ NOTE = "budget"
 AHEAD_SHARE = 1000
 LEAST_AHEAD_BYTES, MOST_AHEAD_BYTES = 2 * 1024, 16 * 1024
 """What is written down to be spent before it is: few enough writes for a card, and little lost with each crash."""
-UNLIMITED_AHEAD_BYTES = 2**20
+COUNTED_EVERY_BYTES = 64 * 1024
+"""The same where nothing is limited: then it is written down afterwards."""
 MEDIA: frozenset[Kind] = frozenset({"snapshot", "clip"})
 QUIET_S = 1800.0
 """How long it may lie on the disk unchanged: so much of a day is lost with the power, where no clock was right."""
@@ -33,7 +34,7 @@ class Allowance:
         self.pace = Pace()
         self.uplink = Uplink()
         self._outbox = outbox
-        self._read_clocks = read_clocks or clocks()
+        self._read_clocks = read_clocks or reader()
         self._lock = threading.RLock()
         self._budget: Budget | None = None
         self._needed: dict[Kind, int] = {}
@@ -88,17 +89,22 @@ class Allowance:
         limit = self._budget.limit(kind) if self._budget else None
         return limit is None or size <= limit
 
-    def pay(self, kind: Kind, size: int) -> bool:
-        """Count a row before it is sent; false, and not counted, where there is no room for it."""
+    def pay(self, kind: Kind, size: int, *, waits: bool = True) -> bool:
+        """Count a message before it is sent; false, and not counted, where there is no room for it.
+
+        What `waits` for room holds up all of its kind, and what matters less.
+        """
         with self._lock:
             if not self._budget:
                 return True
             self._go_on()
             left = self._budget.left(kind)
             if left is not None and size > left:
-                self._needed[kind] = size
+                if waits:
+                    self._needed[kind] = size
                 return False
-            self._needed.pop(kind, None)
+            if waits:
+                self._needed.pop(kind, None)
             self._spend(kind, size)
             return True
 
@@ -108,6 +114,12 @@ class Allowance:
             if self._budget and size:
                 self._go_on()
                 self._spend(purpose, size)
+
+    def settled(self) -> None:
+        """What was sent has all been answered for. Then the disk writes that down, and this with it."""
+        with self._lock:
+            if self._budget and self._budget.daily is None and self._ahead_bytes < COUNTED_EVERY_BYTES:
+                self._save()
 
     def refund(self, kind: Kind, size: int) -> None:
         """Of what was paid, so much was not needed."""
@@ -135,23 +147,33 @@ class Allowance:
             self._go_on()
             return max(0, self._budget.daily - self._budget.total)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether a day's bytes are, but for those kept for what matters more than a clip."""
+        return not self.open(["clip"])
+
     def held(self) -> dict[Kind, float | None]:
-        """Kinds that wait for the budget, and how many seconds until one of them may go; None is never."""
+        """Kinds that wait for the budget, the most important first, and how many seconds until one of each may go;
+        None is never."""
         with self._lock:
             if not self._budget or self._budget.daily is None:
                 return {}
             self._go_on()
-            return {
-                kind: self._budget.wait_s(kind, self._needed.get(kind, 1))
-                for kind in KINDS
-                if self._outbox.depth([kind]) and self._is_held(kind)
-            }
+            waiting = [kind for kind in KINDS if self._outbox.depth([kind])]
+            first = next((n for n, kind in enumerate(waiting) if self._is_held(kind)), len(waiting))
+            return {kind: self._budget.wait_s(kind, self._needed.get(kind, 1)) for kind in waiting[first:]}
 
     def picture_bytes(self) -> int:
         """The most that a snapshot should have that is made now."""
         with self._lock:
             left = self._budget.left("snapshot") if self._budget else None
-            return portions.picture_bytes(self.uplink, self._outbox.part_bytes, self._media_bytes(), left)
+            return portions.picture_bytes(
+                self.uplink,
+                self._keepalive_s,
+                self._broker_takes,
+                waiting_bytes=self._media_bytes(),
+                left_bytes=left,
+            )
 
     def clip_size(self) -> int | None:
         """The longer side, in pixels, of a clip that is made now; None for as it is."""
@@ -187,13 +209,10 @@ class Allowance:
     def _save(self, *, soon: bool = False) -> None:
         assert self._budget
         daily = self._budget.daily
-        self._ahead_bytes = (
-            UNLIMITED_AHEAD_BYTES
-            if daily is None
-            else min(max(daily // AHEAD_SHARE, LEAST_AHEAD_BYTES), MOST_AHEAD_BYTES)
-        )
+        ahead = 0 if daily is None else min(max(daily // AHEAD_SHARE, LEAST_AHEAD_BYTES), MOST_AHEAD_BYTES)
+        self._ahead_bytes = ahead or COUNTED_EVERY_BYTES
         self._saved_at = self._read_clocks().boot_s
-        self._outbox.note(NOTE, self._budget.saved(self._ahead_bytes), soon=soon)
+        self._outbox.note(NOTE, self._budget.saved(ahead), soon=soon)
 
     def _cut_parts(self) -> None:
         self._outbox.whole_bytes = portions.whole_bytes(self.uplink, self._keepalive_s, self._broker_takes)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import shutil
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 
 from smartcam.errors import SmartcamError
 from smartcam.mqtt.payloads import MAX_BYTES, MediaPayload
-from smartcam.mqtt.topics import Part, Topics, media_announced, media_file, part_of
+from smartcam.mqtt.topics import Part, Topics, media_announced, media_file, part_name, part_number, part_of
 
 MOST_WAITING_BYTES = 2**30
 """Of the parts of unfinished files; over it, the file that was heard of least lately is given up."""
@@ -33,7 +32,6 @@ MOST_REMEMBERED = 64
 BLOCK_BYTES = 4096
 SUFFIX = ".parts"
 ANNOUNCED = "announced"
-_PART = re.compile(r"([1-9]\d{0,4})-of-([1-9]\d{0,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +195,8 @@ class _Pile:
             return pile
         files = sorted((path for path in folder.iterdir() if not path.is_symlink()), key=lambda p: p.stat().st_mtime)
         for path in files:
-            if name := _PART.fullmatch(path.name):
-                pile._counts(int(name[1]), int(name[2]), path.stat().st_size)
+            if part := part_number(path.name):
+                pile._counts(*part, path.stat().st_size)
             elif path.name == ANNOUNCED:
                 pile.sha256 = path.read_text(errors="replace")[:64]
         return pile
@@ -217,7 +215,7 @@ class _Pile:
         if parts != self.parts:
             self.clear()
         self._folder.mkdir(exist_ok=True)
-        write_whole(self._folder / f"{number}-of-{parts}", payload)
+        write_whole(self._folder / part_name(number, parts), payload)
         self._counts(number, parts, len(payload))
 
     def announce(self, sha256: str) -> None:
@@ -229,13 +227,13 @@ class _Pile:
     def pieces(self) -> Iterator[bytes]:
         """The parts, in order. Raises OSError."""
         for number in range(1, self.parts + 1):
-            with open(self._folder / f"{number}-of-{self.parts}", "rb", opener=_unlinked) as file:
+            with open(self._folder / part_name(number, self.parts), "rb", opener=_unlinked) as file:
                 yield file.read()
 
     def clear(self) -> None:
         """The parts go; what was announced stays."""
         for number in self._bytes:
-            (self._folder / f"{number}-of-{self.parts}").unlink(missing_ok=True)
+            (self._folder / part_name(number, self.parts)).unlink(missing_ok=True)
         self.parts = 0
         self._bytes = {}
 

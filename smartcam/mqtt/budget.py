@@ -7,11 +7,13 @@ that time counts for nothing. So neither a restart nor a clock that is set makes
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt, ValidationError
 
+from smartcam.clocks import Reading
 from smartcam.data import Kind
 
 Purpose: TypeAlias = Literal[Kind, "state"]
@@ -22,20 +24,12 @@ DAY_S, HOUR_S = 24 * 3600.0, 3600.0
 SHARES: dict[Purpose, float] = {"clip": 0.9, "snapshot": 0.9, "event": 0.95}
 """Of a day's bytes: the total that each may bring them to. The rest is for what matters more, and for states, which are
 sent in any case."""
-MOST_HOURS = 30
-"""More than a day's only where the machine was started often."""
+HOURS_A_DAY = 20
+"""An hour is over sooner where it has cost this share of a day's bytes: what was spent in a burst is free again as it
+was spent, and what little goes on afterwards does not put that off."""
+MOST_HOURS = 50
+"""More than these make only where the machine was started often."""
 NEW_BOOT_S = 0.001
-
-
-class Reading(NamedTuple):
-    """The machine's clocks, at one moment."""
-
-    boot: str
-    """Names the time since power came on: another one after each."""
-    boot_s: float
-    """Seconds since then, those of sleep too."""
-    wall: float | None
-    """Unix seconds; None while that clock is not known to be right."""
 
 
 @dataclass(slots=True)
@@ -46,6 +40,10 @@ class _Hour:
     last: float
     """On the budget's own clock."""
     spent: dict[Purpose, int]
+
+    def of(self, purposes: Collection[Purpose]) -> int:
+        """What was spent on these."""
+        return sum(self.spent.get(purpose, 0) for purpose in purposes)
 
 
 class _Saved(BaseModel):
@@ -66,7 +64,7 @@ class Budget:
         self.daily: int | None = None
         """Bytes of any 24 hours; None is as many as it takes."""
         self.reserve = 0
-        """What alerts may take beyond."""
+        """What alerts may take beyond, and have in any case: states, which nothing limits, leave them that."""
         self._now = now
         self._at = 0.0
         """Seconds that have passed, at least: the budget's clock."""
@@ -126,7 +124,7 @@ class Budget:
         if size <= 0:
             return
         hour = self._hours[-1] if self._hours else None
-        if hour is None or self._at - hour.first >= HOUR_S or (self._cut is not None and hour.last <= self._cut):
+        if hour is None or self._is_over(hour):
             hour = _Hour(self._at, self._at, {})
             self._hours.append(hour)
             self._merge()
@@ -143,11 +141,11 @@ class Budget:
     @property
     def spent(self) -> dict[Purpose, int]:
         """In the last 24 hours."""
-        return {purpose: sum(hour.spent.get(purpose, 0) for hour in self._hours) for purpose in PURPOSES}
+        return {purpose: sum(hour.of([purpose]) for hour in self._hours) for purpose in PURPOSES}
 
     @property
     def total(self) -> int:
-        return sum(sum(hour.spent.values()) for hour in self._hours)
+        return sum(hour.of(PURPOSES) for hour in self._hours)
 
     def limit(self, purpose: Purpose) -> int | None:
         """What all together may be brought to by this one."""
@@ -158,22 +156,37 @@ class Budget:
     def left(self, purpose: Purpose) -> int | None:
         """What may be spent on it now; None is as much as it takes."""
         limit = self.limit(purpose)
-        return None if limit is None else max(0, limit - self.total)
+        if limit is None:
+            return None
+        own = self.reserve - self.spent["alert"] if purpose == "alert" else 0
+        return max(0, limit - self.total, own)
 
     def wait_s(self, purpose: Purpose, size: int) -> float | None:
         """How long until so many bytes may be spent on it, if nothing else is; None where that is never."""
         limit = self.limit(purpose)
         if limit is None:
             return 0.0
+        waits_s = [self._until_free_s(PURPOSES, size, limit)]
+        if purpose == "alert":
+            waits_s.append(self._until_free_s([purpose], size, self.reserve))
+        return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
+
+    def _until_free_s(self, purposes: Collection[Purpose], size: int, limit: int) -> float | None:
+        """How long until these have left so many bytes of a limit: the oldest hours are free first."""
         if size > limit:
             return None
-        over, wait_s = self.total + size - limit, 0.0
-        for hour in self._hours:
+        spent, wait_s = [(hour.last, hour.of(purposes)) for hour in self._hours], 0.0
+        over = sum(each for _, each in spent) + size - limit
+        for last, each in spent:
             if over <= 0:
                 break
-            over -= sum(hour.spent.values())
-            wait_s = max(wait_s, hour.last + DAY_S - self._at)
+            over -= each
+            wait_s = max(wait_s, last + DAY_S - self._at)
         return wait_s
+
+    def _is_over(self, hour: _Hour) -> bool:
+        is_dear = self.daily is not None and hour.of(PURPOSES) >= self.daily / HOURS_A_DAY
+        return is_dear or self._at - hour.first >= HOUR_S or (self._cut is not None and hour.last <= self._cut)
 
     def _credit_time_off(self, wall: float) -> None:
         """What was spent before the machine was first off is older by all the time that nothing has told of."""
@@ -189,5 +202,5 @@ class Budget:
         """Two into one that ends as late as the later one: forgotten later, never sooner."""
         while len(self._hours) > MOST_HOURS:
             old, new = self._hours[:2]
-            spent = {purpose: old.spent.get(purpose, 0) + new.spent.get(purpose, 0) for purpose in PURPOSES}
+            spent = {purpose: old.of([purpose]) + new.of([purpose]) for purpose in PURPOSES}
             self._hours[:2] = [_Hour(old.first, new.last, spent)]

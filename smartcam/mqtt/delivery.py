@@ -72,15 +72,21 @@ class Delivery:
         if ack.code < REFUSED:
             self._outbox.done(row.id)
             self.published += 1
+            if not self._under_way:
+                self._allowance.settled()
         elif ack.code == QUOTA_EXCEEDED:
             self._outbox.release(row.id)
         else:
             self._give_up(row, f"the broker says: {ack.reason}")
 
-    def disconnected(self, *, hung_up: bool) -> None:
-        """Rows that nobody has answered for wait again; `hung_up` where one of them may be to blame."""
+    def disconnected(self, *, hung_up: bool, rivals: bool = False) -> None:
+        """Rows that nobody has answered for wait again; `hung_up` where one of them may be to blame.
+
+        Where `rivals` may be, no whole is given up for it. A part is: it grows smaller with its tries, until rivals let
+        it through.
+        """
         if hung_up:
-            self._give_up_poison()
+            self._give_up_poison(rivals=rivals)
         self._outbox.release_all(self._kinds, blamed=hung_up)
         self._under_way.clear()
 
@@ -112,10 +118,11 @@ class Delivery:
         self._outbox.failed(row.id, reason)
         self.denied += 1
 
-    def _give_up_poison(self) -> None:
+    def _give_up_poison(self, *, rivals: bool) -> None:
         """A broker without MQTT 5 cannot say that a message is too large: it ends the connection, every time."""
         for row in self._under_way.values():
-            if _is_suspect(row) and row.tries + 1 >= (PART_TRIES if part_of(row.message.topic) else TRIES):
+            is_part = part_of(row.message.topic) is not None
+            if _is_suspect(row) and row.tries + 1 >= (PART_TRIES if is_part else TRIES) and (is_part or not rivals):
                 self._give_up(row, "the connection ends on it every time: it may be too large")
 
 

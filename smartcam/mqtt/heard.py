@@ -25,6 +25,8 @@ class Ack(NamedTuple):
     code: int
     """MQTT 5's reason code: 128 and above is a refusal."""
     reason: str
+    is_answer: bool
+    """Of the broker; at QoS 0 it gives none, and the message is written."""
 
 
 class Arrival(NamedTuple):
@@ -38,7 +40,7 @@ class Arrival(NamedTuple):
 class Heard:
     """On one connection, so far."""
 
-    def __init__(self, where: str, *, on_answer: Callable[[int], None], on_close: Callable[[Any], None]) -> None:
+    def __init__(self, where: str, *, on_answer: Callable[[int], bool], on_close: Callable[[Any], None]) -> None:
         self.acks: deque[Ack] = deque()
         self.arrived: deque[Arrival] = deque()
         self.granted: list[int] | None = None
@@ -55,7 +57,8 @@ class Heard:
         self._on_close = on_close
 
     def listen(self, client: Client) -> None:
-        """`on_answer` gets the number of each message that is answered for, `on_close` a socket just before its end."""
+        """`on_answer` gets the number of each message that is there, and says whether an answer was due; `on_close` a
+        socket just before its end."""
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -76,8 +79,7 @@ class Heard:
             self.end = Unavailable(f"{self._where} no longer answers")
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
-        self.acks.append(Ack(mid, reason.value, str(reason).lower()))
-        self._on_answer(mid)
+        self.acks.append(Ack(mid, reason.value, str(reason).lower(), self._on_answer(mid)))
 
     def _on_subscribe(self, _client: Any, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
         self.granted = [reason.value for reason in reasons]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,17 +19,18 @@ from smartcam.config.sections import Mqtt
 from smartcam.data import Kind, Message
 from smartcam.errors import SmartcamError, Unavailable
 from smartcam.mqtt.allowance import MEDIA, Allowance
+from smartcam.mqtt.briefs import Briefs
 from smartcam.mqtt.broker import advise
 from smartcam.mqtt.connection import Connection, connect
 from smartcam.mqtt.delivery import Delivery
 from smartcam.mqtt.meter import Meter
 from smartcam.mqtt.pace import Way
 from smartcam.mqtt.protocol import Known, Protocol
-from smartcam.mqtt.refusals import QUOTA_EXCEEDED, HungUp
+from smartcam.mqtt.quota import Quota
+from smartcam.mqtt.refusals import HungUp
 from smartcam.mqtt.rivals import Rivals
 from smartcam.mqtt.states import States
 from smartcam.mqtt.wake import Wake
-from smartcam.mqtt.wire import wire_bytes
 from smartcam.owed import Outbox
 from smartcam.workers import Alive
 
@@ -41,6 +41,7 @@ SESSION_S = 24 * 3600
 """How long commands wait at the broker for a link that is away."""
 FLUSH_S = 3.0
 """How long what waits may still be sent at the end."""
+SPENT = "uplink.daily is spent: it connects when pictures may go again"
 TICK_S = 0.25
 """How late a stop may be noticed. Messages and the network wake the loop at once."""
 
@@ -91,6 +92,7 @@ class Link:
         self._mqtt = mqtt
         self._client_id = client_id
         self._outbox = outbox
+        self._kinds = kinds
         self._status_topic = status_topic
         self._subscriptions = subscriptions
         self._on_message = on_message
@@ -102,18 +104,18 @@ class Link:
         if status_topic:
             self._states.keep(status_topic, ONLINE)
         self._delivery = Delivery(outbox, kinds, self._allowance, self._meter)
-        self._brief: deque[Message] = deque(maxlen=32)
+        self._briefs = Briefs(self._allowance, self._meter)
         self._known = Known()
         self._rivals = Rivals(client_id)
         self._pause_s = mqtt.retry_min
-        self._quota_until = 0.0
+        self._quota = Quota(mqtt.retry_max)
 
     @property
     def status(self) -> LinkStatus:
         return replace(
             self._status,
             published=self._delivery.published,
-            denied=self._delivery.denied + self._states.denied,
+            denied=self._delivery.denied + self._states.denied + self._briefs.denied,
             sent_bytes=self._meter.sent_bytes,
             received_bytes=self._meter.received_bytes,
             trouble=self._rivals.trouble,
@@ -128,7 +130,7 @@ class Link:
         """Send if there is a connection; false, and forgotten, if there is none. QoS 0."""
         if not self._status.connected:
             return False
-        self._brief.append(message)
+        self._briefs.put(message)
         self._wake.set()
         return True
 
@@ -137,6 +139,11 @@ class Link:
         advise(self._mqtt)
         with self._wake, self._outbox.listener(self._wake.set):
             while alive():
+                if self._way.gives_way and not self._allowance.open(self._kinds):
+                    # A connection costs some kilobytes, with TLS.
+                    self._is_down(SPENT)
+                    time.sleep(TICK_S)
+                    continue
                 try:
                     with self._connected(alive) as connection:
                         self._serve(connection, alive)
@@ -158,21 +165,21 @@ class Link:
             known=self._known,
             way=self._way,
         )
-        end, hung_up = "the link failed: see the log", False
+        end, hung_up, rivals = "the link failed: see the log", False, False
         try:
             self._is_up(connection)
             yield connection
             end = "stopped"
         except Unavailable as error:
             self._rivals.ended(error)
-            end, hung_up = str(error), isinstance(error, HungUp) and not self._rivals.trouble
+            end, hung_up, rivals = str(error), isinstance(error, HungUp), bool(self._rivals.trouble)
             self._settle(connection)
             raise
         finally:
             # Also after an exception that is none of ours: the next run begins afresh.
             self._is_down(end)
             connection.close()
-            self._delivery.disconnected(hung_up=hung_up)
+            self._delivery.disconnected(hung_up=hung_up, rivals=rivals)
             self._states.disconnected()
             self._meter.disconnected()
 
@@ -191,9 +198,10 @@ class Link:
             connection.subscribe(self._subscriptions)
 
     def _is_down(self, reason: str) -> None:
-        self._brief.clear()
+        self._briefs.clear()
         if reason != self._status.reason:
-            log.log(logging.INFO if reason == "stopped" else logging.WARNING, "%s: %s", self._client_id, reason)
+            level = logging.INFO if reason in ("stopped", SPENT) else logging.WARNING
+            log.log(level, "%s: %s", self._client_id, reason)
         self._status = replace(self._status, connected=False, reason=reason)
 
     def _wait_to_retry(self, alive: Alive) -> None:
@@ -226,7 +234,7 @@ class Link:
     def _turn(self, connection: Connection) -> None:
         while self._has_room(connection) and self._states.send_next(connection):
             pass
-        self._send_briefs(connection)
+        self._briefs.send(connection)
         while self._has_room(connection) and self._delivery.send_next(connection):
             pass
         connection.turn(TICK_S, self._wake)
@@ -236,22 +244,12 @@ class Link:
     def _has_room(self, connection: Connection) -> bool:
         """Not while bytes wait for the network: what comes meanwhile may matter more, and a ping must get through."""
         under_way = len(self._delivery) + len(self._states)
-        return under_way < connection.window and not connection.busy and time.monotonic() >= self._quota_until
-
-    def _send_briefs(self, connection: Connection) -> None:
-        """Those for which the network has room at once: old boxes are worth nothing."""
-        while self._brief:
-            message = self._brief.popleft()
-            size = wire_bytes(message.topic, message.payload)
-            if not connection.busy and self._allowance.pay("event", size):
-                mid = connection.publish(message.topic, message.payload, qos=0, expiry_s=message.expiry_s)
-                self._meter.paid(mid, "event", size)
+        return under_way < connection.window and not connection.busy and self._quota.is_open
 
     def _settle(self, connection: Connection) -> None:
         while connection.acks:
             ack = connection.acks.popleft()
-            if ack.code == QUOTA_EXCEEDED:
-                self._quota_until = time.monotonic() + self._mqtt.retry_max
+            self._quota.heard(ack)
             self._delivery.settle(ack)
             self._states.settle(ack)
 

@@ -39,14 +39,16 @@ def part_bytes(uplink: Uplink, keepalive_s: float, broker_takes: int | None) -> 
     return max(size, LEAST_PART_BYTES)
 
 
-def picture_bytes(uplink: Uplink, most_part_bytes: int, waiting_bytes: int, left_bytes: int | None) -> int:
-    """Of the next picture, behind others that wait."""
-    size: float = PICTURE_BYTES
+def picture_bytes(
+    uplink: Uplink, keepalive_s: float, broker_takes: int | None, *, waiting_bytes: int, left_bytes: int | None
+) -> int:
+    """Of the next picture, which goes as one message, behind others that wait."""
+    size: float = min(PICTURE_BYTES, whole_bytes(uplink, keepalive_s, broker_takes))
     if uplink.rate is not None:
-        size = min(size, most_part_bytes) / (1 + waiting_bytes / uplink.rate / PATIENCE_S)
+        size /= 1 + waiting_bytes / uplink.rate / PATIENCE_S
     if left_bytes is not None:
         size = min(size, (left_bytes - waiting_bytes) / PICTURES_LEFT)
-    return max(int(size), LEAST_PICTURE_BYTES)
+    return _at_most(max(int(size), LEAST_PICTURE_BYTES), broker_takes)
 
 
 def clip_size(uplink: Uplink, waiting_bytes: int, a_day_bytes: int | None) -> int | None:

@@ -17,12 +17,14 @@ class States:
 
     def __init__(self) -> None:
         self.denied = 0
-        """How many the broker refused."""
+        """How many the broker refused, or cannot take."""
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[bytes, int]] = {}
         """Topic → payload and QoS."""
         self._stale: dict[str, None] = {}
         """Topics of which the broker does not have this, in order."""
+        self._told: set[str] = set()
+        """Topics of which it was told that the broker does not take them."""
         self._under_way: dict[int, str] = {}
         """By message number, on the present connection."""
 
@@ -59,7 +61,10 @@ class States:
                 return False
             del self._stale[topic]
             payload, qos = self._kept[topic]
-        self.send(connection, topic, payload, qos)
+        if connection.fits(topic, payload):
+            self.send(connection, topic, payload, qos)
+        else:
+            self._deny(topic, "it is larger than the broker takes")
         return True
 
     def send(self, connection: Connection, topic: str, payload: bytes, qos: int) -> int:
@@ -80,5 +85,10 @@ class States:
             with self._lock:
                 self._stale[topic] = None
             return
+        self._deny(topic, f"the broker says: {ack.reason}")
+
+    def _deny(self, topic: str, reason: str) -> None:
         self.denied += 1
-        log.warning("%s: the broker does not take it: %s", topic, ack.reason)
+        if topic not in self._told:
+            self._told.add(topic)
+            log.warning("%s: given up: %s (further ones are counted, not told)", topic, reason)

@@ -16,6 +16,7 @@ from smartcam.errors import Unavailable
 from smartcam.mqtt.broker import address, advise
 from smartcam.mqtt.connection import Connection, connect
 from smartcam.mqtt.protocol import Known
+from smartcam.mqtt.refusals import REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Subscription:
             if time.monotonic() > until:
                 raise Unavailable(f"{address(self._mqtt)} does not answer the subscription")
             self._turn(0.1)
-        if refused := [t for t, code in zip(self._topics, self._connection.granted, strict=False) if code >= 0x80]:
+        if refused := [t for t, code in zip(self._topics, self._connection.granted, strict=False) if code >= REFUSED]:
             raise Unavailable(f"{address(self._mqtt)} does not let this user read {', '.join(refused)}")
 
     def close(self) -> None:

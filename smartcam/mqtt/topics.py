@@ -141,7 +141,18 @@ def slug(label: str) -> str:
 
 def part_topic(topic: str, part: int, parts: int) -> str:
     """Where part 1 … `parts` of a picture or clip goes that is too large for one message on `topic`."""
-    return f"{topic}/{part}-of-{parts}"
+    return f"{topic}/{part_name(part, parts)}"
+
+
+def part_name(part: int, parts: int) -> str:
+    """The last level of a part's topic."""
+    return f"{part}-of-{parts}"
+
+
+def part_number(name: str) -> tuple[int, int] | None:
+    """``2-of-3`` → 2, 3; None for any other name."""
+    found = _PART.fullmatch(name)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 class Part(NamedTuple):
@@ -158,10 +169,10 @@ class Part(NamedTuple):
 def part_of(topic: str) -> Part | None:
     """``…/clip/2-of-3`` → the topic of the whole, 2, 3; None for any other topic."""
     whole, _, last = topic.rpartition("/")
-    found = _PART.fullmatch(last)
+    found = part_number(last)
     if not found or media_file(whole) is None or whole.endswith("/latest"):
         return None
-    part = Part(whole, int(found[1]), int(found[2]))
+    part = Part(whole, *found)
     return part if part.number <= part.parts else None
 
 

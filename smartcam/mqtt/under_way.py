@@ -33,11 +33,14 @@ class UnderWay:
         if qos:
             self._ends[mid] = self._sent_bytes
 
-    def answered(self, mid: int) -> None:
-        """The broker has this message, and so all before it."""
-        if end := self._ends.pop(mid, 0):
-            self._answered_bytes = max(self._answered_bytes, end)
-            self._moved_at = time.monotonic()
+    def answered(self, mid: int) -> bool:
+        """The broker has this message, and so all before it. Whether it was asked to say so."""
+        end = self._ends.pop(mid, None)
+        if end is None:
+            return False
+        self._answered_bytes = max(self._answered_bytes, end)
+        self._moved_at = time.monotonic()
+        return True
 
     def is_slow(self, fileno: int) -> bool:
         """Whether the next answer is due only after a long message, and that may still be moving."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from smartcam.data import Kind, Message, Weight
-from smartcam.owed.outbox import KINDS, LEAST_PART_BYTES, PART_BYTES, WHOLE_BYTES
+from smartcam.owed.outbox import KINDS, PART_BYTES, WHOLE_BYTES
 
 Class: TypeAlias = tuple[Kind, Weight]
 
@@ -27,6 +27,13 @@ WORTH: tuple[Class, ...] = (
     ("alert", "full"),
 )
 """The order of dropping: clips, snapshots, updates, then events from the lowest to alerts."""
+
+TRIES = 3
+"""After so many of a part, parts are half as large: a way that is cut often lets a short one through …"""
+SMALL_BYTES = 8 * 1024
+"""… down to so many bytes."""
+TRIES_BEGUN = 12
+"""Before that, a file of which parts are sent goes on as it began: to begin anew sends those again."""
 
 
 class Entry(NamedTuple):
@@ -65,14 +72,20 @@ class Entry(NamedTuple):
         return max(1, math.ceil(self.file_bytes / self.part_bytes)) if self.part_bytes else 1
 
     def cut(self, whole_bytes: int, part_bytes: int) -> Entry:
-        """With parts of the size that is right now, unless some are sent.
+        """With parts of the size that is right now. Where some are sent it goes on as it began, unless that is too
+        large by now: then it begins anew.
 
-        On what cannot stand a whole, it goes in parts the next time: a short-lived connection lets no other through.
+        On what cannot stand a whole, it goes in parts the next time, and in smaller ones after some tries: a
+        short-lived connection lets no others through.
         """
-        if not self.file_bytes or self.parts_sent:
+        if not self.file_bytes:
             return self
-        whole = self.file_bytes <= whole_bytes and not self.tries
-        return self._replace(part_bytes=self.file_bytes if whole else max(part_bytes, LEAST_PART_BYTES))
+        most = max(part_bytes >> (self.tries // TRIES), min(part_bytes, SMALL_BYTES))
+        if self.parts_sent and self.part_bytes <= (most if self.tries >= TRIES_BEGUN else part_bytes):
+            return self
+        is_whole = self.file_bytes <= whole_bytes and not self.tries and not self.parts_sent
+        bytes_ = self.bytes + self.parts_sent * self.part_bytes
+        return self._replace(bytes=bytes_, part_bytes=self.file_bytes if is_whole else most, parts_sent=0)
 
     def advanced(self) -> Entry:
         """With one more part sent."""
@@ -105,7 +118,7 @@ class Ledger:
         self._waiting = {each: _Line() for each in WORTH}
         self._following = {kind: _Line() for kind in KINDS}
         self._in_flight: dict[int, Entry] = {}
-        self._refused = _Line()
+        self._refused = {kind: _Line() for kind in KINDS}
         self._retained: dict[str, Entry] = {}
 
     def reserve(self, entry: Entry) -> list[Entry] | None:
@@ -145,8 +158,10 @@ class Ledger:
         for kind in KINDS:
             line = self._next_line(kind) if kind in kinds else None
             if line and not (file_is_out and line.rows[0].file_bytes):
-                entry = line.rows[0].cut(whole_bytes, part_bytes)
-                self._forget_state(line.pop())
+                self._forget_state(line.rows[0])
+                was_bytes = line.rows[0].bytes
+                entry = line.pop().cut(whole_bytes, part_bytes)
+                self.bytes += entry.bytes - was_bytes
                 self._in_flight[entry.id] = entry
                 return entry
         return None
@@ -176,7 +191,7 @@ class Ledger:
         if entry:
             self.failed[entry.kind] += 1
             if keep:
-                self._refused.push(entry)
+                self._refused[entry.kind].push(entry)
             else:
                 self.bytes -= entry.bytes
         return entry
@@ -211,8 +226,7 @@ class Ledger:
     @property
     def refused(self) -> dict[Kind, tuple[int, int]]:
         """Rows that were refused and are kept, and their bytes."""
-        rows = {kind: [entry.bytes for entry in self._refused.rows if entry.kind == kind] for kind in KINDS}
-        return {kind: (len(sizes), sum(sizes)) for kind, sizes in rows.items()}
+        return {kind: (len(line.rows), line.bytes) for kind, line in self._refused.items()}
 
     def shed(self, least_bytes: int) -> list[Entry]:
         """Drop pictures until so many bytes are gone, or no picture waits: what was refused first."""
@@ -222,7 +236,7 @@ class Ledger:
         """All rows are lost; counted as dropped."""
         for kind in KINDS:
             self.dropped[kind] += self.depth([kind])
-        for line in (*self._waiting.values(), *self._following.values(), self._refused):
+        for line in (*self._waiting.values(), *self._following.values(), *self._refused.values()):
             line.rows.clear()
             line.bytes = 0
         self._in_flight.clear()
@@ -231,17 +245,19 @@ class Ledger:
 
     def _make_room(self, entry: Entry) -> list[Entry] | None:
         excess = self.bytes + entry.bytes - self.max_bytes
-        droppable = sum(self._waiting[each].bytes for each in WORTH[: entry.worth + 1]) + self._refused.bytes
+        lines = (*self._refused.values(), *(self._waiting[each] for each in WORTH[: entry.worth + 1]))
+        droppable = sum(line.bytes for line in lines)
         return None if excess > droppable else list(self._drop(excess, entry.worth))
 
     def _drop(self, least_bytes: int, worth: int) -> Iterator[Entry]:
-        for line in (self._refused, *(self._waiting[each] for each in WORTH[: worth + 1])):
-            while least_bytes > 0 and (old := line.pop()):
+        refused = [self._refused[kind] for kind in reversed(KINDS)]  # They were counted as failed.
+        for line in (*refused, *(self._waiting[each] for each in WORTH[: worth + 1])):
+            while least_bytes > 0 and line.rows:
+                old = line.pop()
                 self.bytes -= old.bytes
                 least_bytes -= old.bytes
                 self._forget_state(old)
-                if line is not self._refused:  # It was counted as failed.
-                    self.dropped[old.kind] += 1
+                self.dropped[old.kind] += line not in refused
                 yield old
 
     def _next_line(self, kind: Kind) -> _Line | None:
@@ -251,8 +267,8 @@ class Ledger:
         lines = [line for (each, _), line in self._waiting.items() if each == kind and line.rows]
         return min(lines, key=lambda line: line.rows[0].id, default=None)
 
-    def _forget_state(self, entry: Entry | None) -> None:
-        if entry and self._retained.get(entry.retained) is entry:
+    def _forget_state(self, entry: Entry) -> None:
+        if self._retained.get(entry.retained) is entry:
             del self._retained[entry.retained]
 
 
@@ -268,9 +284,8 @@ class _Line:
         heapq.heappush(self.rows, entry)
         self.bytes += entry.bytes
 
-    def pop(self) -> Entry | None:
-        if not self.rows:
-            return None
+    def pop(self) -> Entry:
+        """Not where there is none."""
         entry = heapq.heappop(self.rows)
         self.bytes -= entry.bytes
         return entry

@@ -59,7 +59,8 @@ class Outbox(Protocol):
     whole_bytes: int
     """A file of no more goes as one message …"""
     part_bytes: int
-    """… and a larger one in parts of so many, one after the other. What is begun goes on in parts of the same size."""
+    """… and a larger one in parts of so many, one after the other. What is begun goes on in parts of
+    the same size, as long as that is not too large by now; what is tried in vain goes in smaller ones."""
 
     def put(self, message: Message, firing: Firing | None = None, exhibit: Exhibit | None = None) -> bool:
         """Owe a message, and keep what it shows as `exhibit`: its payload or its file, which is whole and durable.

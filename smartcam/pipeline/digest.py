@@ -1,4 +1,4 @@
-"""N/digest: what waits here, and why: so that one at the other end knows what there would be to see."""
+"""What waits here, and why, so that one at the other end knows what there would be to see: N/digest, and a sentence."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from smartcam.config.plain import amount
 from smartcam.data import Kind
-from smartcam.mqtt.allowance import MEDIA, Allowance
+from smartcam.mqtt.allowance import Allowance
 from smartcam.mqtt.budget import Purpose
 from smartcam.mqtt.form import Payload, Time, rfc3339
 
@@ -27,13 +28,14 @@ class DigestPayload(Payload):
     waiting: dict[Kind, tuple[int, int]]
     """Messages, and their bytes; what waits to be fetched too."""
     waits_for: Literal["budget", "fetch"] | None = None
-    """Why pictures or clips wait; absent where nothing but the way itself holds them up."""
+    """Why messages wait; absent where nothing but the way itself holds them up."""
     until: Time | None = None
     """When more goes, if nothing comes between; absent where that is not known."""
 
 
 class Digest:
-    """Looks at what waits, and tells at once that pictures begin to wait, and what has changed every 15 min.
+    """Looks at what waits, and tells at once that something begins to wait of a kind of which nothing did, and what has
+    changed every 15 min.
 
     `to_fetch` gives how many clips, and bytes, are kept here until somebody asks for them.
     """
@@ -53,6 +55,7 @@ class Digest:
         self._to_fetch = to_fetch
         self._clock_ok = clock_ok
         self._told: DigestPayload | None = None
+        self._told_held: frozenset[Kind] = frozenset()
         self._told_at = 0.0
 
     def look(self, at: float) -> None:
@@ -60,11 +63,25 @@ class Digest:
         uplink = self._allowance.uplink
         if uplink.daily is None and not uplink.metered and self._told is None:
             return
-        digest = self.digest()
-        is_new = self._told is None or (digest.waits_for and digest.waits_for != self._told.waits_for)
+        digest, held = self.digest(), frozenset(self._allowance.held())
+        begins = digest.waits_for and (self._told is None or digest.waits_for != self._told.waits_for)
+        is_new = self._told is None or begins or not held <= self._told_held
         if is_new or (at - self._told_at >= EVERY_S and _matters(digest) != _matters(self._told)):
-            self._told, self._told_at = digest, at
+            self._told, self._told_at, self._told_held = digest, at, held
             self._tell(digest.encode())
+
+    @property
+    def trouble(self) -> str:
+        """That what a day may cost is spent, if anything waits for more; or nothing."""
+        held = self._allowance.held()
+        if not held:
+            return ""
+        waiting = self._waiting()
+        count = sum(waiting[kind][0] for kind in held if kind in waiting)
+        messages = "1 message waits" if count == 1 else f"{count} messages wait"
+        said = f"{messages}, daily = {amount(self._allowance.uplink.daily or 0)} is spent"
+        wait_s = _first_wait_s(held)
+        return said if wait_s is None else f"{said}; more goes {self._when(wait_s)}"
 
     def tell_again(self) -> None:
         """To a new connection, what was told last."""
@@ -74,7 +91,7 @@ class Digest:
     def digest(self) -> DigestPayload:
         """As it is now."""
         waiting = {kind: rows for kind, rows in self._waiting().items() if rows[0]}
-        held = {kind: wait_s for kind, wait_s in self._allowance.held().items() if kind in MEDIA}
+        held = self._allowance.held()
         to_fetch = self._to_fetch()
         if to_fetch[0]:
             rows, size = waiting.get("clip", (0, 0))
@@ -88,9 +105,19 @@ class Digest:
             until=self._until(held),
         )
 
+    def _when(self, wait_s: float) -> str:
+        if self._clock_ok():
+            return time.strftime("at %H:%M", time.localtime(time.time() + wait_s))
+        return f"in {wait_s / 3600:.1f} h"
+
     def _until(self, held: Mapping[Kind, float | None]) -> str | None:
-        waits_s = [wait_s for wait_s in held.values() if wait_s is not None]
-        return rfc3339(time.time() + min(waits_s)) if waits_s and self._clock_ok() else None
+        wait_s = _first_wait_s(held)
+        return rfc3339(time.time() + wait_s) if wait_s is not None and self._clock_ok() else None
+
+
+def _first_wait_s(held: Mapping[Kind, float | None]) -> float | None:
+    """Of the kinds that wait, the most important is the first to go."""
+    return next((wait_s for wait_s in held.values() if wait_s is not None), None)
 
 
 def _matters(digest: DigestPayload | None) -> object:

@@ -20,6 +20,7 @@ from smartcam.pipeline.health import clock_ok
 from smartcam.service.folders import runtime_folder, state_folder
 from smartcam.store import DurableOutbox, Finish, Salvage
 from smartcam.store.chore import Chore
+from smartcam.store.database import IsTaken
 from smartcam.workers import Alive
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ class Owing:
         )
         try:
             self._stack.enter_context(store)
+        except IsTaken:  # Two would tell different things under one name.
+            raise
         except (SmartcamError, sqlite3.Error) as error:
             self._do_without(str(error))
         except OSError as error:

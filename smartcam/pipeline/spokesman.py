@@ -21,7 +21,7 @@ from smartcam.mqtt.health import (
 )
 from smartcam.owed import Outbox
 from smartcam.pipeline.digest import Digest
-from smartcam.pipeline.health import EVERY_S, Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
+from smartcam.pipeline.health import EVERY_S, UPLINK, Teller, clock_ok, disk_free_mib, resident_mib, temperature_c
 from smartcam.pipeline.lookout import Lookout
 from smartcam.pipeline.reload import InForce
 from smartcam.pipeline.sensing import Sensing
@@ -80,7 +80,7 @@ class Spokesman:
             self._uplink.publish_state(self._uplink.topics.info, self.info().encode())
             health = self.health()
             teller.pause_s = EVERY_S if self._uplink.clips_wait else self._config.mqtt.health_pause
-            teller.look(health, time.monotonic())
+            teller.look(health, time.monotonic(), is_dear=self._uplink.allowance.is_spent)
             self._digest.look(time.monotonic())
             notify.status(in_a_line(health))
             time.sleep(TURN_S)
@@ -178,6 +178,8 @@ class Spokesman:
     def _degraded(self) -> Iterator[str]:
         if trouble := self._in_force().trouble:
             yield trouble
+        if trouble := self._digest.trouble:
+            yield UPLINK + trouble
         for name, lookout in self._sensing.lookouts.items():
             if not lookout.status.online:
                 yield f"camera {name}: {lookout.status.reason}"

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Self
 
+from smartcam.clocks import reader
 from smartcam.config import Config, Mqtt
 from smartcam.data import Message, Scene
 from smartcam.mqtt.allowance import Allowance
-from smartcam.mqtt.elapsed import clocks
 from smartcam.mqtt.link import Link, LinkStatus
 from smartcam.mqtt.payloads import detections_message
 from smartcam.mqtt.topics import Topics, setter
@@ -34,7 +34,7 @@ class Uplink:
         clock_ok: Callable[[], bool] = lambda: True,
     ) -> None:
         self.topics = Topics(config.node.name)
-        self.allowance = Allowance(outbox, read_clocks=clocks(clock_ok))
+        self.allowance = Allowance(outbox, read_clocks=reader(clock_ok))
         """What may be sent, and how large: the same whatever becomes of the connections."""
         self._outbox = outbox
         self._on_set = on_set
@@ -78,7 +78,11 @@ class Uplink:
         After true, whoever has a state tells it again: the new connection knows none.
         """
         self._detections_hz = 0.0 if config.uplink.metered else config.mqtt.detections
+        begins_metered = config.uplink.metered and not self.clips_wait and "mqtt" in self._links
         self.allowance.renew(config.uplink, config.mqtt.keepalive)
+        if begins_metered:  # No newer picture comes, and nobody should take an old one for it.
+            for camera in config.camera:
+                self.forget_camera(camera)
         self._outbox.max_bytes = config.mqtt.outbox * 2**20
         wanted = dict.fromkeys(("mqtt", "mqtt media"), (config.node.name, _of_connection(config.mqtt)))
         if not self._links.unlike(wanted) and "mqtt" in self._links:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from smartcam.data import Exhibit, Kind, Message
@@ -15,7 +15,7 @@ from smartcam.store.sent import Sent
 MOST_INCOMING_BYTES = 8 * 2**20
 """Of messages that wait to be written."""
 AT_ONCE_BYTES = 2**18
-"""In one transaction: the WAL grows with it."""
+"""Of words in one transaction: the WAL grows with it."""
 DELETE_S = 2.0
 """How long rows that are done may lie before they are deleted, all at once: cards wear out."""
 NOTES_WAIT = 5
@@ -31,6 +31,11 @@ class Batch(NamedTuple):
     marks: dict[int, Mark]
     sent: tuple[Sent, ...]
     notes: dict[str, str]
+
+    @property
+    def has_words(self) -> bool:
+        """What comes is words, or else a picture or a clip."""
+        return any(not owed.is_evidence for owed in self.owed)
 
 
 class Books:
@@ -49,7 +54,10 @@ class Books:
         """All that were noted since the start."""
         self.writing: list[Owed] = []
         """What is in the ledger's count, and not on the disk."""
-        self._incoming: dict[int, Owed] = {}
+        self._words: dict[int, Owed] = {}
+        """What comes in …"""
+        self._evidence: dict[int, Owed] = {}
+        """… and pictures and clips, whose files take a slow disk long: words do not wait for them."""
         self._incoming_bytes = 0
         self._gone: dict[int, float] = {}
         self._marks: dict[int, Mark] = {}
@@ -58,6 +66,8 @@ class Books:
         self._small_since = 0.0
         """Since when something small waits for something else to be written with."""
         self._noted_since = 0.0
+        self._soon: set[str] = set()
+        """Notes that wait for nothing."""
 
     def hand_over(
         self, message: Message, firing: Firing | None, exhibit: Exhibit | None, *, owed: bool, told: float
@@ -69,7 +79,7 @@ class Books:
             return False
         self.last_id = entry.ids[-1]
         self.last_n = max(self.last_n, firing.n if firing else 0)
-        self._incoming[entry.id] = new
+        self._line_of(new)[entry.id] = new
         self._incoming_bytes += new.memory_bytes
         self.changed.notify_all()
         return True
@@ -90,33 +100,35 @@ class Books:
     def note(self, name: str, text: str, *, soon: bool = False) -> None:
         if self.notes.get(name) == text and not (soon and name in self._noted):
             return
-        if soon or not self._noted:
-            self._noted_since = 0.0 if soon else time.monotonic()
+        if soon:
+            self._soon.add(name)
+        elif not self._noted:
+            self._noted_since = time.monotonic()
         self.notes[name] = self._noted[name] = text
 
     @property
     def has_incoming(self) -> bool:
-        return bool(self._incoming)
+        return bool(self._words or self._evidence)
 
     @property
     def unwritten(self) -> bool:
-        return bool(self._incoming or self.writing or self._gone or self._marks or self._sent or self._noted)
+        return bool(self.has_incoming or self.writing or self._gone or self._marks or self._sent or self._noted)
 
     def is_due(self, after_s: float) -> bool:
         """Whether it is time to write, where small things may wait so long for others."""
         now = time.monotonic()
         small = bool(self._gone or self._marks or self._sent) and now - self._small_since >= after_s
         noted = bool(self._noted) and now - self._noted_since >= after_s * NOTES_WAIT
-        return bool(self.writing) or small or noted
+        return bool(self.writing or self._soon) or small or noted
 
     def admit_incoming(self) -> None:
-        """As much as one transaction should hold; of the rest, what is worth least can still be dropped."""
-        size = sum(owed.memory_bytes for owed in self.writing)
-        while self._incoming and size < AT_ONCE_BYTES:
-            owed = self._incoming.pop(next(iter(self._incoming)))
-            self._incoming_bytes -= owed.memory_bytes
-            size += owed.memory_bytes
-            self.writing.append(owed if owed.owed and self.admit(owed.entry) else owed._replace(owed=False))
+        """As many words as one transaction should hold, or else one picture or clip: what is told does not wait for
+        more than that. Of the rest, what is worth least can still be dropped."""
+        size = sum(owed.memory_bytes for owed in self.writing if not owed.is_evidence)
+        while self._words and size < AT_ONCE_BYTES:
+            size += self._admit_first(self._words)
+        if self._evidence and not self.writing:
+            self._admit_first(self._evidence)
 
     def admit(self, entry: Entry) -> bool:
         """Whether there is room for its row."""
@@ -126,8 +138,11 @@ class Books:
         return dropped is not None
 
     def batch(self) -> Batch:
-        """All that is to be written now."""
-        return Batch(tuple(self.writing), dict(self._gone), dict(self._marks), tuple(self._sent), dict(self._noted))
+        """All that is to be written now: words, if there are any."""
+        words = tuple(owed for owed in self.writing if not owed.is_evidence)
+        return Batch(
+            words or tuple(self.writing), dict(self._gone), dict(self._marks), tuple(self._sent), dict(self._noted)
+        )
 
     def written(self, batch: Batch, missing: Collection[int]) -> None:
         """It is on the disk, but for the rows of files that are `missing`: what is owed may be taken."""
@@ -140,6 +155,8 @@ class Books:
         for name, text in batch.notes.items():
             if self._noted.get(name) == text:
                 del self._noted[name]
+        self._soon &= self._noted.keys()
+        self._small_since = self._noted_since = time.monotonic()  # What has come meanwhile waits for others, too.
         for owed in batch.owed:
             self.writing.remove(owed)
             if owed.entry.id in missing:
@@ -149,7 +166,7 @@ class Books:
 
     def give_up_evidence(self) -> list[str]:
         """Write down no picture and no clip of those that are about to be: the clips' files, which nobody names now."""
-        evidence = [owed for owed in self.writing if owed.entry.kind in ("snapshot", "clip")]
+        evidence = [owed for owed in self.writing if owed.is_evidence]
         for owed in evidence:
             self.writing.remove(owed)
             self._give_up(owed, self.ledger.dropped)
@@ -187,20 +204,35 @@ class Books:
         for owed in self._unwritten:
             rows, size = waiting[owed.entry.kind]
             waiting[owed.entry.kind] = rows + 1, size + owed.entry.bytes
-        size = ledger.bytes + sum(owed.entry.bytes for owed in self._incoming.values() if owed.owed)
+        size = ledger.bytes + sum(owed.entry.bytes for owed in self._incoming if owed.owed)
         return Backlog(self.depth(), size, dict(ledger.dropped), dict(ledger.failed), waiting, ledger.refused)
 
     @property
     def _unwritten(self) -> list[Owed]:
-        return [owed for owed in (*self._incoming.values(), *self.writing) if owed.owed]
+        return [owed for owed in (*self._incoming, *self.writing) if owed.owed]
+
+    @property
+    def _incoming(self) -> Iterator[Owed]:
+        yield from self._words.values()
+        yield from self._evidence.values()
+
+    def _line_of(self, owed: Owed) -> dict[int, Owed]:
+        return self._evidence if owed.is_evidence else self._words
+
+    def _admit_first(self, line: dict[int, Owed]) -> int:
+        """Bytes of memory that it takes."""
+        owed = line.pop(next(iter(line)))
+        self._incoming_bytes -= owed.memory_bytes
+        self.writing.append(owed if owed.owed and self.admit(owed.entry) else owed._replace(owed=False))
+        return owed.memory_bytes
 
     def _has_room(self, new: Owed) -> bool:
         """In memory, after dropping what is worth less or the same, the oldest first."""
         while self._incoming_bytes + new.memory_bytes > MOST_INCOMING_BYTES:
-            worst = min(self._incoming.values(), key=lambda owed: owed.entry.worth, default=None)
+            worst = min(self._incoming, key=lambda owed: owed.entry.worth, default=None)
             if worst is None or worst.entry.worth > new.entry.worth:
                 return False
-            del self._incoming[worst.entry.id]
+            del self._line_of(worst)[worst.entry.id]
             self._incoming_bytes -= worst.memory_bytes
             self.ledger.dropped[worst.entry.kind] += worst.owed
         return True

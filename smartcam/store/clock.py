@@ -22,9 +22,9 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
+from smartcam.clocks import boot_id, boot_s
 from smartcam.store.correction import LATE_S, LEAP_S, STEP_S, Marks, Step, moved
 
 NOTE = "clock"
@@ -45,19 +45,9 @@ class Now(NamedTuple):
 def now() -> Now:
     """Read again where something came between."""
     while True:
-        before = time.clock_gettime(time.CLOCK_BOOTTIME)
-        wall = time.time()
-        after = time.clock_gettime(time.CLOCK_BOOTTIME)
+        before, wall, after = boot_s(), time.time(), boot_s()
         if after - before < STEP_S / 4:
             return Now(wall, after)
-
-
-def boot_id() -> str:
-    """Another one after each boot."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from smartcam.durable import belong_to_folder
 from smartcam.errors import Unavailable
 from smartcam.store.failures import Damaged, damage_told, primary
 
@@ -83,20 +84,23 @@ class IsNewer(Unavailable):
     """The store was made by a later version of smartcam."""
 
 
+class IsTaken(Unavailable):
+    """Another daemon keeps its store in this folder."""
+
+
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """One daemon at a time keeps its store in a folder.
 
-    Raises Unavailable where another one does; OSError where nothing can be written there.
+    Raises IsTaken where another one does; OSError where nothing can be written there.
     """
     lock = os.open(folder / "store.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
+        belong_to_folder(lock, folder)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Unavailable(
-                f"another smartcam keeps its store in {folder}: give this one its own node.data"
-            ) from None
+            raise IsTaken(f"another smartcam keeps its store in {folder}: give this one its own node.data") from None
         yield
     finally:
         os.close(lock)
@@ -126,7 +130,7 @@ def begin_anew(folder: Path, why: str) -> sqlite3.Connection:
     there = [row for row in exhibits or () if _is_there(folder, row)]
     _set_aside(folder, why)
     db = _opened(file)
-    with _closed_on_failure(db), transaction(db):
+    with closed_on_failure(db), transaction(db):
         remember_n(db, n or 0)
         db.executemany(f"INSERT OR IGNORE INTO media VALUES ({', '.join('?' * 16)})", there)
     return db
@@ -140,7 +144,8 @@ def last_n(db: sqlite3.Connection) -> int:
 
 def remember_n(db: sqlite3.Connection, n: int) -> None:
     """Go on from there, although no event shows it."""
-    db.execute("INSERT INTO counted VALUES (?)", (n,))
+    if not db.execute("UPDATE counted SET n = max(n, ?)", (n,)).rowcount:
+        db.execute("INSERT INTO counted VALUES (?)", (n,))
 
 
 def _still_told(file: Path, ask: Callable[[sqlite3.Connection], T]) -> T | None:
@@ -166,9 +171,11 @@ def _is_there(folder: Path, row: tuple[Any, ...]) -> bool:
     if not isinstance(file, str) or not file.startswith("media/") or ".." in file:
         return False
     try:
-        return bool((folder / file).stat().st_size == size)
-    except (OSError, ValueError):
+        return bool((folder / file).lstat().st_size == size)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+    except OSError:  # It cannot be told now.
+        return True
 
 
 def _set_aside(folder: Path, why: str) -> None:
@@ -181,31 +188,6 @@ def _set_aside(folder: Path, why: str) -> None:
         with suppress(FileNotFoundError):
             (folder / (NAME + suffix)).replace(folder / (aside + suffix))
     log.error("%s: %s: set aside as %s; a new store is begun", folder / NAME, why, aside)
-
-
-def open_to_read(folder: Path) -> sqlite3.Connection:
-    """For those who only look, while the daemon writes. May be used from any thread, by one at a time.
-
-    Raises Unavailable with a sentence.
-    """
-    file = folder / NAME
-    try:
-        db = sqlite3.connect(f"file:{_quoted(file)}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False)
-        with _closed_on_failure(db), damage_told():
-            _look_at(db, file)
-    except FileNotFoundError:
-        raise Unavailable(f"{file}: there is no store: smartcam has not run here yet") from None
-    except (sqlite3.Error, OSError) as error:
-        there = "is it yours to read?" if os.path.lexists(file) else "smartcam has not run with this configuration yet"
-        raise Unavailable(f"cannot read {file} ({error}): {there}") from None
-    return db
-
-
-def open_to_change(folder: Path) -> sqlite3.Connection:
-    """For a short change beside the daemon, whose turn it waits for. Raises Unavailable with a sentence."""
-    with closing(open_to_read(folder)):
-        pass
-    return sqlite3.connect(folder / NAME, timeout=BUSY_S, isolation_level=None)
 
 
 @contextmanager
@@ -225,8 +207,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 def _opened(file: Path) -> sqlite3.Connection:
     _make_private(file)
     db = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    with _closed_on_failure(db), damage_told():
-        version = _look_at(db, file)
+    with closed_on_failure(db), damage_told():
+        version = look_at(db, file)
         _check(db)
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # Of a new one; others keep theirs.
         db.execute("PRAGMA journal_mode = WAL")
@@ -239,10 +221,15 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _make_private(file: Path) -> None:
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    """And the folder's owner's: SQLite makes what lies beside it belong to the same."""
+    opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        belong_to_folder(opened, file.parent)
+    finally:
+        os.close(opened)
 
 
-def _look_at(db: sqlite3.Connection, file: Path) -> int:
+def look_at(db: sqlite3.Connection, file: Path) -> int:
     """The version that it has."""
     application, version, tables = (
         db.execute(sql).fetchone()[0]
@@ -283,15 +270,9 @@ def _migrate(db: sqlite3.Connection, version: int) -> None:
 
 
 @contextmanager
-def _closed_on_failure(db: sqlite3.Connection) -> Iterator[None]:
+def closed_on_failure(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
         db.close()
         raise
-
-
-def _quoted(file: Path) -> str:
-    from urllib.parse import quote
-
-    return quote(str(file.absolute()))

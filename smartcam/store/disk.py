@@ -13,8 +13,10 @@ from typing import TypeVar
 from smartcam.data import Message
 from smartcam.owed import Entry
 from smartcam.store import database
+from smartcam.store.ballast import Ballast
 from smartcam.store.failures import damage_told
-from smartcam.store.media import Ballast, MediaFiles
+from smartcam.store.media import Lost, MediaFiles
+from smartcam.store.reading import open_to_read
 from smartcam.store.rows import read_row, with_parts
 
 T = TypeVar("T")
@@ -34,7 +36,7 @@ class Disk:
     def open(self) -> None:
         """Raises Unavailable, sqlite3.Error, OSError."""
         self.db = database.open_store(self.folder)
-        self._reader = database.open_to_read(self.folder)
+        self._reader = open_to_read(self.folder)
 
     def close(self) -> None:
         """The reader first: the last one that closes puts everything into one file."""
@@ -56,11 +58,11 @@ class Disk:
     def message(self, entry: Entry) -> Message:
         """A row's message as it is to be sent: of a large file, the part that is next.
 
-        Raises LookupError, OSError, Damaged, sqlite3.Error.
+        Raises Lost where there is nothing to be sent; OSError where that cannot be told now; Damaged, sqlite3.Error.
         """
         found = self.read(lambda db: read_row(db, entry.id))
         if found is None:
-            raise LookupError("its row is gone")
+            raise Lost("its row is gone")
         message = found.message
         if not found.file:
             is_of_parts = entry.parts_sent > 1

@@ -48,9 +48,13 @@ class Events:
 
     def messages(self, start: str = "") -> Iterator[bytes]:
         """What was told of the events whose id begins so, or of all, in order."""
-        where = ("WHERE id >= ? AND id < ?", (start, start + "~")) if start else ("", ())
-        for (payload,) in self._db.execute(f"SELECT payload FROM event {where[0]} ORDER BY n", where[1]):
-            yield bytes(payload)
+        which = "n > :n AND id >= :start AND id < :end" if start else "n > :n"
+        sql = f"SELECT n, payload FROM event WHERE {which} ORDER BY n LIMIT {AT_A_TIME}"
+        values = {"n": -1, "start": start, "end": start + "~"}
+        # Whoever asks may be slow, and the log of the database grows for as long as one answer lasts.
+        while page := self._db.execute(sql, values).fetchall():
+            yield from (bytes(payload) for _, payload in page)
+            values["n"] = page[-1][0]
 
     def ids(self, start: str) -> list[str]:
         """Of the events and samples whose id begins so."""
@@ -81,12 +85,16 @@ class Events:
 
 
 def forget_oldest(db: sqlite3.Connection) -> None:
-    """Some of the oldest messages, unless they are still owed: the disk is full, and the file has no room inside."""
-    [first], [free_pages] = (
-        db.execute("SELECT min(n) FROM event").fetchone(),
-        db.execute("PRAGMA freelist_count").fetchone(),
-    )
-    if first is not None and free_pages <= AT_A_TIME:
+    """Some of the oldest messages: the disk is full, and the file has no room inside.
+
+    Those stay that are still owed, and those of events of which something is kept.
+    """
+    [free_pages] = db.execute("PRAGMA freelist_count").fetchone()
+    if free_pages <= AT_A_TIME:
         database.remember_n(db, database.last_n(db))
-        sql = "DELETE FROM event WHERE n <= ? AND n NOT IN (SELECT n FROM outbox WHERE n NOT NULL)"
-        db.execute(sql, (first + AT_A_TIME,))
+        sql = (
+            "DELETE FROM event WHERE n IN (SELECT n FROM event"
+            " WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.n = event.n)"
+            " AND NOT EXISTS (SELECT 1 FROM media WHERE media.event = event.id) ORDER BY n LIMIT ?)"
+        )
+        db.execute(sql, (AT_A_TIME,))

@@ -12,7 +12,8 @@ from smartcam.store import database
 from smartcam.store.media import MediaFiles
 
 _COLUMNS = "event, kind, camera, rule, level, score, start, end, number, reasons, file, bytes, sha256"
-_OWED = "EXISTS (SELECT 1 FROM outbox WHERE outbox.file = media.file)"
+IS_OWED = "EXISTS (SELECT 1 FROM outbox WHERE outbox.file = media.file)"
+"""Of a row of media, in SQL."""
 
 
 class KeptExhibit(NamedTuple):
@@ -57,14 +58,9 @@ def of_event(db: sqlite3.Connection, event: str) -> list[KeptExhibit]:
     return _read(db, "WHERE event = ? ORDER BY rowid", (event,))
 
 
-def kept_exhibits(db: sqlite3.Connection) -> list[KeptExhibit]:
-    """All, in the order in which they came."""
-    return _read(db, "ORDER BY rowid", ())
-
-
 def unsent(db: sqlite3.Connection, kind: str) -> tuple[int, int]:
     """How many of a kind were never sent, nor are to be, and their bytes. Of clips in two sizes the smaller counts."""
-    of_each = f"SELECT min(bytes), max(delivered), max({_OWED}) FROM media WHERE kind = ? GROUP BY event"
+    of_each = f"SELECT min(bytes), max(delivered), max({IS_OWED}) FROM media WHERE kind = ? GROUP BY event"
     sizes = [size for size, delivered, owed in db.execute(of_each, (kind,)) if delivered is None and not owed]
     return len(sizes), sum(sizes)
 
@@ -83,14 +79,14 @@ def discard(db: sqlite3.Connection, media: MediaFiles, files: Collection[str]) -
 
 def delete_exhibits(db: sqlite3.Connection, files: Iterable[str]) -> list[str]:
     """Their rows, but for those that are owed; gives the files to be removed once this is committed."""
-    sql = f"DELETE FROM media WHERE file = ? AND NOT {_OWED}"
+    sql = f"DELETE FROM media WHERE file = ? AND NOT {IS_OWED}"
     return [file for file in files if db.execute(sql, (file,)).rowcount]
 
 
 def least_worth(db: sqlite3.Connection, least_bytes: int) -> list[str]:
     """Files that make up so many bytes and are not owed: samples, then clips, then snapshots, the oldest first."""
     sql = (
-        f"SELECT file, bytes FROM media WHERE NOT {_OWED}"
+        f"SELECT file, bytes FROM media WHERE NOT {IS_OWED}"
         " ORDER BY CASE kind WHEN 'sample' THEN 0 WHEN 'clip' THEN 1 ELSE 2 END, rowid"
     )
     found: list[str] = []
@@ -114,7 +110,7 @@ def named_files(db: sqlite3.Connection) -> set[str]:
 
 
 def _read(db: sqlite3.Connection, which: str, values: tuple[object, ...]) -> list[KeptExhibit]:
-    sql = f"SELECT {_COLUMNS}, kept, clock_ok, delivered, {_OWED} FROM media {which}"
+    sql = f"SELECT {_COLUMNS}, kept, clock_ok, delivered, {IS_OWED} FROM media {which}"
     found = []
     for *columns, kept, clock_ok, delivered, owed in db.execute(sql, values):
         columns[9] = tuple(json.loads(columns[9]))

@@ -32,7 +32,8 @@ def _is_damage(error: sqlite3.Error) -> bool:
 def is_full(error: sqlite3.Error | OSError) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return primary(error) == sqlite3.SQLITE_FULL
+    # The second one: there is no room for what the connections share.
+    return primary(error) == sqlite3.SQLITE_FULL or _code(error) == sqlite3.SQLITE_IOERR_SHMSIZE
 
 
 def is_busy(error: sqlite3.Error | OSError) -> bool:
@@ -41,4 +42,8 @@ def is_busy(error: sqlite3.Error | OSError) -> bool:
 
 def primary(error: sqlite3.Error) -> int:
     """SQLite's result code, without its particulars."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return _code(error) & 0xFF
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from smartcam.config.delivery import Keep, Quota
-from smartcam.store.retention import DAY_S, exhibited, least_valuable, quota_of, used_bytes
+from smartcam.store.choosing import DAY_S, exhibited, least_valuable, quota_of, used_bytes
+from smartcam.store.exhibits import IS_OWED
 
 NAMES = {"clip": "clips", "snapshot": "snapshots", "sample": "samples", "event": "events"}
 """As [keep] calls them."""
@@ -91,10 +92,7 @@ def samples(db: sqlite3.Connection) -> list[Sample]:
 
 
 def _exhibits(db: sqlite3.Connection, kind: str, quota: Quota) -> Holding:
-    sql = (
-        "SELECT bytes, kept, clock_ok, EXISTS (SELECT 1 FROM outbox WHERE outbox.file = media.file) FROM media"
-        " WHERE kind = ? ORDER BY rowid"
-    )
+    sql = f"SELECT bytes, kept, clock_ok, {IS_OWED} FROM media WHERE kind = ? ORDER BY rowid"
     rows = db.execute(sql, (kind,)).fetchall()
     times = [kept for _, kept, clock_ok, _ in rows if clock_ok]
     since = max(times, default=0.0) - LATELY_S

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Collection, Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from smartcam.durable import make_durably, write_durably
 
@@ -15,6 +18,10 @@ LARGE_BYTES = 4096
 """What is smaller lies in the database, unless it is kept."""
 SUFFIXES = {b"\xff\xd8": ".jpg", b"\x00\x00": ".mp4"}
 CHUNK_BYTES = 2**20
+
+
+class Lost(OSError):
+    """What a row names is not there as it was written."""
 
 
 class MediaFiles:
@@ -36,7 +43,7 @@ class MediaFiles:
     def write(self, name: str, data: bytes) -> bool:
         """Put it there; once this returns, it is on the disk. False where it was there already. Raises OSError."""
         file = self._folder / name
-        if file.exists():  # With another row, and so whole.
+        if stat.S_ISREG(_mode(file)):  # With another row, and so whole.
             return False
         make_durably(self._folder / FOLDER)
         make_durably(file.parent)
@@ -46,22 +53,38 @@ class MediaFiles:
     def has(self, name: str, size_bytes: int) -> bool:
         """Whether it is there in its full length."""
         with suppress(OSError):
-            return (self._folder / name).stat().st_size == size_bytes
+            found = (self._folder / name).lstat()
+            return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes
         return False
 
+    def is_lost(self, name: str) -> bool:
+        """Whether it is gone for certain."""
+        try:
+            (self._folder / name).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # Who knows.
+            return False
+        return False
+
+    def open(self, name: str) -> BinaryIO:
+        """To read it. Raises Lost where it is gone, or damaged, or no file; OSError where it cannot be opened now."""
+        return opened(self._folder / name)
+
     def read(self, name: str) -> bytes:
-        """What `write` has written. Raises OSError, also where it is not that."""
-        data = (self._folder / name).read_bytes()
+        """What `write` has written. Raises Lost where it is not that; OSError."""
+        with self.open(name) as file, _damage_told():
+            data = file.read()
         if hashlib.sha256(data).hexdigest()[:32] != Path(name).stem:
-            raise OSError(f"{self._folder / name} is damaged")
+            raise Lost(f"{self._folder / name} is damaged")
         return data
 
     def read_part(self, name: str, offset: int, size_bytes: int) -> bytes:
-        """So many bytes of it. Raises OSError, also where there are fewer."""
-        with (self._folder / name).open("rb", buffering=0) as file:
+        """So many bytes of it. Raises Lost where there are fewer; OSError."""
+        with self.open(name) as file, _damage_told():
             data = os.pread(file.fileno(), size_bytes, offset)
         if len(data) != size_bytes:
-            raise OSError(f"{self._folder / name} has been cut short")
+            raise Lost(f"{self._folder / name} has been cut short")
         return data
 
     def remove(self, names: Collection[str]) -> None:
@@ -73,52 +96,59 @@ class MediaFiles:
                 file.parent.rmdir()  # Refused while there are others.
 
     def all(self) -> Iterator[str]:
-        """The names of all files that are there, those too that are not ours. Removes empty folders on the way."""
+        """The names of all files that are there, those too that are not ours.
+
+        Removes on the way what is no file, or has no name that we would give, and empty folders.
+        """
         for path, folders, files in os.walk(self._folder / FOLDER, topdown=False):
             here = Path(path)
             below = here.relative_to(self._folder)
-            links = [each for each in folders if (here / each).is_symlink()]
-            yield from (str(below / each) for each in (*files, *links))
+            links = [each for each in folders if stat.S_ISLNK(_mode(here / each))]
+            for name in (*files, *links):
+                mode = _mode(here / name)
+                if stat.S_ISREG(mode) and str(below / name).isprintable():
+                    yield str(below / name)
+                elif mode:
+                    self.remove([str(below / name)])
             with suppress(OSError):
                 here.rmdir()
+
+
+def opened(file: Path) -> BinaryIO:
+    """What is at the end of a link is not ours, and a pipe would keep us waiting. Raises Lost, OSError."""
+    try:
+        found = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+            raise Lost(str(error)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        os.close(found)
+        raise Lost(f"{file} is no file")
+    return os.fdopen(found, "rb", buffering=0)
 
 
 def sha256_of(file: Path) -> Generator[None, None, str]:
     """Read a large file in steps. Raises OSError."""
     digest = hashlib.sha256()
-    with file.open("rb", buffering=0) as opened:
-        while chunk := opened.read(CHUNK_BYTES):
+    with opened(file) as reading:
+        while chunk := reading.read(CHUNK_BYTES):
             digest.update(chunk)
             yield
     return digest.hexdigest()
 
 
-class Ballast:
-    """A file that can be given up: deleting needs room too, and a full disk has none."""
+def _mode(file: Path) -> int:
+    """0 where it cannot be told."""
+    with suppress(OSError):
+        return file.lstat().st_mode
+    return 0
 
-    BYTES = 4 * 2**20
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "ballast"
-
-    def drop(self) -> bool:
-        """Whether there was any."""
-        try:
-            self._file.unlink()
-        except OSError:
-            return False
-        return True
-
-    def take_on(self) -> None:
-        """Have it, where there is room for twice as much."""
-        with suppress(OSError):
-            if self._file.exists() and self._file.stat().st_blocks * 512 >= self.BYTES:
-                return
-            disk = os.statvfs(self._file.parent)
-            if disk.f_bavail * disk.f_frsize < 2 * self.BYTES:
-                return
-            file = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                os.posix_fallocate(file, 0, self.BYTES)
-            finally:
-                os.close(file)
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Raises Lost where the disk cannot read back what it has."""
+    try:
+        yield
+    except OSError as error:
+        raise (Lost(str(error)) if error.errno == errno.EIO else error) from None

@@ -10,9 +10,9 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from smartcam.data import Exhibit, Kind, Message
 from smartcam.owed import KINDS, PART_BYTES, WHOLE_BYTES, Backlog, Firing, Row
@@ -22,13 +22,15 @@ from smartcam.store.chore import Chore
 from smartcam.store.disk import Disk
 from smartcam.store.exhibits import of_event, unsent
 from smartcam.store.failures import Damaged, damage_told
-from smartcam.store.leftovers import Finish, Salvage, measured, sort_out
-from smartcam.store.rows import read_row
+from smartcam.store.leftovers import Finish, Salvage, adopted, sort_out
+from smartcam.store.media import Lost
 from smartcam.store.sent import Sent
 from smartcam.store.writer import Writer
 from smartcam.workers import Alive
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class DurableOutbox:
@@ -68,7 +70,7 @@ class DurableOutbox:
         """Of rows in flight: what is to be written down once the broker has them."""
         self._refusal = ""
         """The last one."""
-        self._told: set[tuple[Kind, str]] = set()
+        self._told: set[tuple[str, str]] = set()
         self._leftovers: Iterator[None] = iter(())
 
     def __enter__(self) -> Self:
@@ -157,9 +159,9 @@ class DurableOutbox:
                 return None
             try:
                 message = self._disk.message(entry)
-            except (OSError, LookupError) as error:
+            except Lost as error:
                 self._refuse(entry.id, f"it cannot be read again: {error}", keep=False)
-            except sqlite3.Error as error:
+            except (OSError, sqlite3.Error) as error:
                 self.release(entry.id)
                 self._notice(error)
                 return None
@@ -216,19 +218,11 @@ class DurableOutbox:
             return self._books.backlog
 
     def exhibits(self, event: str) -> list[Exhibit]:
-        try:
-            return [kept.exhibit for kept in self._disk.read(lambda db: of_event(db, event))]
-        except sqlite3.Error as error:
-            self._notice(error)
-            return []
+        return self._read(lambda db: [kept.exhibit for kept in of_event(db, event)], [])
 
     def unsent(self, kind: str) -> tuple[int, int]:
         """How many exhibits of a kind were never sent, nor are to be, and their bytes."""
-        try:
-            return self._disk.read(lambda db: unsent(db, kind))
-        except sqlite3.Error as error:
-            self._notice(error)
-            return 0, 0
+        return self._read(lambda db: unsent(db, kind), (0, 0))
 
     def note(self, name: str, text: str, *, soon: bool = False) -> None:
         with self._changed:
@@ -238,12 +232,9 @@ class DurableOutbox:
         with self._changed:
             if name in self._books.notes:
                 return self._books.notes[name]
-        try:
-            row = self._disk.read(lambda db: db.execute("SELECT text FROM note WHERE name = ?", (name,)).fetchone())
-        except sqlite3.Error as error:
-            self._notice(error)
-            row = None
-        return str(row[0]) if row else ""
+        sql = "SELECT text FROM note WHERE name = ?"
+        [text] = self._read(lambda db: db.execute(sql, (name,)).fetchone(), None) or [""]
+        return str(text)
 
     def _open(self) -> list[str]:
         """Gives the clips that are still to be owed."""
@@ -257,21 +248,31 @@ class DurableOutbox:
             return []
         return clips
 
+    def _read(self, ask: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        try:
+            return self._disk.read(ask)
+        except sqlite3.Error as error:
+            self._notice(error)
+            return otherwise
+
     def _wake(self) -> None:
         for wake in tuple(self._listeners):
             wake()
 
-    def _notice(self, error: sqlite3.Error) -> None:
-        """Of reading: the worker sees to it."""
+    def _notice(self, error: sqlite3.Error | OSError) -> None:
+        """Of reading: the worker sees to damage; all else may be over the next time."""
         if isinstance(error, Damaged):
             with self._changed:
                 self._books.damage = str(error)
+        elif isinstance(error, OSError) and ("", str(error)) not in self._told:
+            self._told.add(("", str(error)))
+            log.warning("cannot be read now, and waits: %s", error)
 
     def _refuse(self, row_id: int, reason: str, *, keep: bool) -> None:
         """Counted, and each reason told once a kind."""
         with self._changed:
             entry = self._ledger.refuse(row_id, keep=keep)
-            self._under_way.pop(row_id, None)
+            sent = self._under_way.pop(row_id, None)
             if entry is None:
                 return
             if keep:
@@ -282,26 +283,16 @@ class DurableOutbox:
             first = (entry.kind, reason) not in self._told
             self._told.add((entry.kind, reason))
         if first:
-            what = self._topic(row_id)
+            what = sent.topic if sent else f"message {row_id}"
             log.warning("%s: given up for now: %s (further ones are counted, not told)", what, reason)
-
-    def _topic(self, row_id: int) -> str:
-        with suppress(sqlite3.Error):
-            if found := self._disk.read(lambda db: read_row(db, row_id)):
-                return found.message.topic
-        return f"message {row_id}"
 
     def _owe(self, clips: Sequence[str]) -> Iterator[None]:
         """Keep, in steps, clips that an end without warning interrupted, and owe what is owed of them."""
-        for name in clips:
-            found = yield from measured(self._disk.db, self._disk.media, name)
-            owed = self._finish(found) if found else None
-            if owed is None:
-                self._disk.media.remove([name])
-                continue
-            message, exhibit = owed
-            log.info("%s: saved, %d bytes", self._disk.media.path(name), exhibit.bytes)
-            if message:
-                self.put(message, None, exhibit)
-            else:
-                self.keep(exhibit)
+        for what in adopted(self._disk.db, self._disk.media, clips, self._finish):
+            if what:
+                message, exhibit = what
+                if message:
+                    self.put(message, None, exhibit)
+                else:
+                    self.keep(exhibit)
+            yield

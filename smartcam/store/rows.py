@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -25,6 +25,11 @@ class Owed(NamedTuple):
     """False where it is for nobody, or where there was no room for its row: event and exhibit are kept all the same."""
 
     @property
+    def is_evidence(self) -> bool:
+        """A picture or a clip, and no word."""
+        return self.entry.kind in ("snapshot", "clip")
+
+    @property
     def memory_bytes(self) -> int:
         """What it takes until it is written."""
         return self.entry.bytes - self.entry.file_bytes
@@ -40,7 +45,9 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, entry: Entry, refused: str | None = None) -> Mark:
-        return cls(entry.tries, refused, entry.part_bytes, entry.parts_sent)
+        """What follows a file bears the parts of that: they are not its own."""
+        parts = (entry.part_bytes, entry.parts_sent) if entry.file_bytes else (0, 0)
+        return cls(entry.tries, refused, *parts)
 
 
 def insert_event(db: sqlite3.Connection, owed: Owed) -> None:
@@ -117,6 +124,17 @@ def delete_rows(db: sqlite3.Connection, gone: Mapping[int, float]) -> set[str]:
     return files
 
 
+def files_of(db: sqlite3.Connection, gone: Collection[int]) -> list[str]:
+    """Those that no other row than these owes."""
+    files: set[str] = set()
+    for row_id in gone:
+        files.update(
+            file for (file,) in db.execute("SELECT file FROM outbox WHERE id = ? AND file NOT NULL", (row_id,))
+        )
+    rows_of = "SELECT id FROM outbox WHERE file = ?"
+    return [file for file in files if all(row_id in gone for (row_id,) in db.execute(rows_of, (file,)))]
+
+
 def _tell_parts(db: sqlite3.Connection, row_id: int, parts: int, part_bytes: int) -> None:
     """In the row that follows one that went in parts."""
     for follower, payload in db.execute(
@@ -139,8 +157,8 @@ def entries(db: sqlite3.Connection) -> Iterator[Entry]:
     """All rows that are owed, in order. What follows a row that is gone is due itself."""
     waiting: dict[int, Entry] = {}
     sql = (
-        "SELECT id, follows, kind, weight, bytes, topic, retain, tries, file_bytes, part_bytes, parts_sent"
-        " FROM outbox ORDER BY id DESC"
+        "SELECT id, follows, kind, weight, bytes, topic, retain, tries, file_bytes, coalesce(part_bytes, 0),"
+        " iif(file_bytes, parts_sent, 0) FROM outbox ORDER BY id DESC"
     )
     followers: dict[int, Entry] = {}
     for row_id, follows, kind, weight, size_, topic, retain, tries, file_bytes, part_bytes, sent in db.execute(sql):
@@ -148,13 +166,13 @@ def entries(db: sqlite3.Connection) -> Iterator[Entry]:
             row_id,
             kind,
             weight,
-            size_ - sent * (part_bytes or 0),
+            size_ - sent * part_bytes,
             topic if retain else "",
             tries,
             follows=sent > 0,
             then=followers.pop(row_id, None),
             file_bytes=file_bytes,
-            part_bytes=part_bytes or 0,
+            part_bytes=part_bytes,
             parts_sent=sent,
         )
         if follows is None:

@@ -14,7 +14,7 @@ from smartcam.store import database
 from smartcam.store.books import Batch
 from smartcam.store.chore import Chore
 from smartcam.store.events import forget_oldest
-from smartcam.store.exhibits import delete_exhibits, insert_exhibit, is_named, least_worth
+from smartcam.store.exhibits import delete_exhibits, insert_exhibit, is_named
 from smartcam.store.media import LARGE_BYTES, MediaFiles
 from smartcam.store.rows import Owed, delete_rows, insert_event, insert_rows, mark_rows
 from smartcam.store.sent import insert_sent
@@ -29,9 +29,10 @@ def write_down(
     *,
     clock_ok: bool,
     chores: Collection[Chore] = (),
-    shed_bytes: int | None = None,
+    going: Collection[str] = (),
+    forgets: bool = False,
 ) -> set[int]:
-    """All of it or nothing. With `shed_bytes` the disk is full: the oldest events go, and so many bytes of exhibits.
+    """All of it or nothing. The disk may be full: then exhibits are `going`, or some of the oldest events (`forgets`).
 
     Files are looked at and written within the transaction: nobody else removes one meanwhile. Those that no row names
     afterwards are removed. Gives the rows that were not written, because their file is not what it should be.
@@ -44,9 +45,9 @@ def write_down(
         insert_sent(db, batch.sent)
         db.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", batch.notes.items())
         gone = delete_rows(db, batch.gone)
-        if shed_bytes is not None:
+        gone.update(delete_exhibits(db, going))
+        if forgets:
             forget_oldest(db)
-            gone.update(delete_exhibits(db, least_worth(db, shed_bytes)))
         for chore in chores:
             gone.update(chore.work(db))
         unnamed = [file for file in gone if not is_named(db, file)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from smartcam.owed import KINDS
 from smartcam.store import DurableOutbox
 from tests.commands import smartcam
+from tests.store.disks import small_disk
 from tests.store.outboxes import clip, clip_data, exhibit, kept, picture, told, until_written
 
 JPEG = b"\xff\xd8 a picture"
@@ -183,3 +185,27 @@ def test_a_damaged_store_is_a_sentence(evidence: DurableOutbox, tmp_path: Path) 
         done = smartcam("events", *command, "-c", "other.toml", at=tmp_path)
         assert done.code in (1, 69), command
         assert len(done.err.splitlines()) == 1, done.err
+
+
+def test_a_configuration_that_was_named_must_be_there(outbox: DurableOutbox, tmp_path: Path) -> None:
+    """Else another store would be looked at, or changed."""
+    done = smartcam("events", "list", "-c", "smratcam.toml", at=tmp_path)
+    assert (done.code, done.err) == (78, "smartcam: smratcam.toml: there is no such file\n")
+    (tmp_path / "broken.toml").write_text("[node\n")
+    assert smartcam("disk", "-c", "broken.toml", at=tmp_path).code == 78
+
+
+def test_on_a_full_disk_events_can_still_be_removed(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "state", 16) as folder:
+        (tmp_path / "smartcam.toml").write_text(f'[node]\ndata = "{folder}"\n')
+        with kept(folder) as outbox:
+            for n in range(1, 100):
+                outbox.put(*told(n))
+            until_written(outbox)
+            while row := outbox.take(KINDS):
+                outbox.done(row.id)
+            until_written(outbox)
+            subprocess.run(["dd", "if=/dev/zero", f"of={folder}/filler", "bs=4k"], capture_output=True)
+            ids = [f"01J{n:023d}" for n in range(1, 100)]
+            done = smartcam("events", "rm", *ids, "-c", "smartcam.toml", at=tmp_path)
+            assert done.out.count("1 messages removed") == 99, done.err

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from smartcam.clocks import reader
 from smartcam.data import Message
 from smartcam.mqtt.budget import Budget
-from smartcam.mqtt.elapsed import clocks
 from smartcam.owed import KINDS
 from tests.cli import answers
 from tests.commands import smartcam
@@ -40,7 +40,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             assert row
             outbox.done(row.id)
         monkeypatch.undo()
-        budget = Budget(clocks()())
+        budget = Budget(reader()())
         budget.spend("state", 700)
         outbox.note("budget", budget.saved())
         outbox.put(*told(2))

@@ -13,7 +13,7 @@ from typing import IO
 
 from smartcam.config.sections import Mqtt
 from smartcam.mqtt.connection import connect
-from smartcam.store.database import open_to_read
+from smartcam.store import open_to_read
 from tests.brokers import Breaking, mosquitto
 from tests.mqtt.links import until
 

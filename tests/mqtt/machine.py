@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smartcam.mqtt.budget import Reading
+from smartcam.clocks import Reading
 
 BEGIN = 1_800_000_000.0
 

@@ -81,6 +81,46 @@ def test_the_count_outlives_the_process_on_a_real_disk(tmp_path: Path, machine: 
         assert allowance_for(outbox, machine, daily="20MB").spent["clip"] == 123_456
 
 
+def test_what_may_be_left_out_holds_up_nothing(outbox: MemoryOutbox, machine: Machine) -> None:
+    allowance = allowance_for(outbox, machine, daily="100KB")
+    owe(outbox, "t", "an event")
+    allowance.count("state", 90_000)
+    assert not allowance.pay("event", 6_000, waits=False)
+    assert (allowance.open(KINDS), allowance.held()) == (["alert", "event"], {})
+    assert allowance.pay("event", 500)
+
+
+def test_what_waits_behind_something_that_matters_more_waits_for_the_budget_too(
+    outbox: MemoryOutbox, machine: Machine
+) -> None:
+    allowance = allowance_for(outbox, machine, daily="100KB")
+    owe(outbox, "t", b"x" * 50_000, "snapshot")
+    owe(outbox, "t", b"x", "clip")
+    allowance.count("state", 50_000)
+    assert not allowance.pay("snapshot", 50_000)
+    assert list(allowance.held()) == ["snapshot", "clip"]
+
+
+@pytest.mark.parametrize(("spent", "is_spent"), [(89_999, False), (90_000, True)])
+def test_a_day_is_spent_when_clips_have_no_room(
+    outbox: MemoryOutbox, machine: Machine, spent: int, is_spent: bool
+) -> None:
+    allowance = allowance_for(outbox, machine, daily="100KB")
+    allowance.count("state", spent)
+    assert allowance.is_spent == is_spent
+
+
+def test_what_is_counted_is_written_down_with_what_was_sent_and_not_for_itself(
+    outbox: MemoryOutbox, machine: Machine
+) -> None:
+    """Where nothing is limited: else it is written down before."""
+    allowance = allowance_for(outbox, machine)
+    allowance.count("state", 300)
+    assert allowance_for(_copy(outbox), machine).spent["state"] == 0
+    allowance.settled()
+    assert allowance_for(_copy(outbox), machine).spent["state"] == 300
+
+
 def test_a_reload_keeps_what_was_spent(outbox: MemoryOutbox, machine: Machine) -> None:
     allowance = allowance_for(outbox, machine, daily="20MB")
     allowance.pay("clip", 100_000)

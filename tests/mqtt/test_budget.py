@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from smartcam.config.delivery import Uplink
 from smartcam.data import Kind
 from smartcam.mqtt.allowance import Allowance
-from smartcam.mqtt.budget import DAY_S, HOUR_S, MOST_HOURS, Budget, Purpose
+from smartcam.mqtt.budget import DAY_S, HOUR_S, MOST_HOURS, PURPOSES, Budget, Purpose
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.owed import KINDS
 from tests.mqtt.machine import Machine
@@ -44,6 +44,43 @@ def test_clips_stop_before_events_and_events_before_alerts(machine: Machine) -> 
     budget.spend("alert", 150_000)
     assert [budget.left(kind) for kind in KINDS] == [0, 0, 0, 0]
     assert budget.left("state") is None
+
+
+def test_states_leave_alerts_their_reserve(machine: Machine) -> None:
+    """Nothing limits what the node says of itself, and a way that flaps costs a TLS handshake each time."""
+    budget = new_budget(machine)
+    budget.spend("state", DAILY + RESERVE)
+    assert (budget.left("event"), budget.left("alert"), budget.wait_s("alert", RESERVE)) == (0, RESERVE, 0.0)
+    budget.spend("alert", RESERVE - 500)
+    wait(budget, machine, HOUR_S)
+    budget.spend("alert", 500)
+    assert budget.left("alert") == 0
+    assert budget.wait_s("alert", 500) == pytest.approx(DAY_S - HOUR_S)
+    assert budget.wait_s("alert", DAILY + RESERVE) == pytest.approx(DAY_S)
+
+
+def test_more_goes_as_soon_as_the_oldest_hours_are_free(machine: Machine) -> None:
+    """And not when all are, nor later for the little that goes on meanwhile."""
+    budget = new_budget(machine)
+    for _ in range(18):
+        budget.spend("clip", 50_000)
+        wait(budget, machine, HOUR_S)
+    assert budget.wait_s("clip", 1) == pytest.approx(DAY_S - 18 * HOUR_S)
+    assert budget.wait_s("clip", 50_001) == pytest.approx(DAY_S - 17 * HOUR_S)
+    budget.spend("state", 50)
+    assert budget.wait_s("clip", 1) == pytest.approx(DAY_S - 18 * HOUR_S)
+
+
+def test_what_is_spent_in_a_burst_is_free_again_a_day_after_it_whatever_else_goes_on(machine: Machine) -> None:
+    budget = new_budget(machine)
+    for _ in range(9):
+        budget.spend("clip", 100_000)
+        wait(budget, machine, 10)
+    for _ in range(5):
+        wait(budget, machine, 600)
+        budget.spend("state", 100)
+    assert budget.wait_s("clip", 1) == pytest.approx(DAY_S - 90 - 3000)
+    assert budget.wait_s("clip", 100_000) == pytest.approx(DAY_S - 80 - 3000)
 
 
 def test_without_a_limit_everything_may_go_and_is_counted(machine: Machine) -> None:
@@ -207,10 +244,12 @@ class Node:
         self._allowance.renew(Uplink(daily=DAILY, reserve=RESERVE), 60.0)
 
 
-def worst_day(sent: list[tuple[float, Purpose, int]], kinds: tuple[Kind, ...]) -> int:
-    """The most that was sent in the 24 hours up to a message of these kinds."""
+def worst_day(
+    sent: list[tuple[float, Purpose, int]], kinds: tuple[Kind, ...], of: tuple[Purpose, ...] = PURPOSES
+) -> int:
+    """The most that was sent `of` something in the 24 hours up to a message of these kinds."""
     ends = [(n, at) for n, (at, purpose, _) in enumerate(sent) if purpose in kinds]
-    days = (sum(size for at, _, size in sent[: n + 1] if at > end - DAY_S) for n, end in ends)
+    days = (sum(size for at, each, size in sent[: n + 1] if at > end - DAY_S and each in of) for n, end in ends)
     return max(days, default=0)
 
 
@@ -221,7 +260,7 @@ def test_no_day_costs_more_whatever_happens(steps: list[Step]) -> None:
     for step in steps:
         node.do(*step)
     assert worst_day(node.sent, ("event", "snapshot", "clip")) <= DAILY
-    assert worst_day(node.sent, KINDS) <= DAILY + RESERVE
+    assert worst_day(node.sent, KINDS, of=KINDS) <= DAILY + RESERVE
 
 
 def test_a_week_of_everything_that_goes_wrong_is_within_its_budget_and_uses_it() -> None:

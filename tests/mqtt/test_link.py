@@ -246,6 +246,33 @@ def test_a_message_larger_than_the_broker_takes_is_given_up_before_it_is_sent(
         assert (outbox.backlog.failed["event"], link.status.connects) == (1, 1)
 
 
+def test_a_state_larger_than_the_broker_takes_is_told_once_and_holds_up_nothing(
+    tmp_path: Path, outbox: MemoryOutbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mosquitto(tmp_path, "max_packet_size 2000") as broker:
+        link = link_to(broker.mqtt(), outbox)
+        link.publish_state("n/large", "x" * 3000)
+        link.publish_state("n/small", "small")
+        with subscribe(broker.mqtt(), ["#"]) as heard, running(link):
+            assert texts(heard, 1) == ["small"]
+            link.publish_state("n/large", "y" * 3000)
+            owe(outbox, "t", "an alert", "alert")
+            assert texts(heard, 1) == ["an alert"]
+            assert until(lambda: link.status.denied == 2)
+        assert link.status.connects == 1
+    assert caplog.text.count("n/large: given up: it is larger than the broker takes") == 1
+
+
+def test_boxes_larger_than_the_broker_takes_are_forgotten(tmp_path: Path, outbox: MemoryOutbox) -> None:
+    with mosquitto(tmp_path, "max_packet_size 2000") as broker, subscribe(broker.mqtt(), ["t"]) as heard:
+        with running(link := link_to(broker.mqtt(), outbox)):
+            assert until(lambda: link.status.connected)
+            for text in ("x" * 3000, "small"):
+                link.publish_now(Message("t", text.encode(), "event", qos=0))
+            assert texts(heard, 1) == ["small"]
+        assert (link.status.denied, link.status.connects) == (1, 1)
+
+
 def test_the_largest_message_that_the_broker_takes_is_sent(tmp_path: Path, outbox: MemoryOutbox) -> None:
     with mosquitto(tmp_path, "max_packet_size 2000") as broker:
         link = link_to(broker.mqtt(), outbox)
@@ -410,6 +437,17 @@ def test_a_quota_that_is_used_up_is_waited_for_and_loses_nothing(outbox: MemoryO
     assert published[0][7:] == published[1][7:]
 
 
+def test_only_what_the_broker_has_said_is_its_answer() -> None:
+    """At QoS 0 it says nothing: that a message is written does not tell that the broker takes any."""
+    with answering(b"\x00") as (mqtt, _):
+        connection = connect(mqtt, "node", lambda: True)
+        expected = {connection.publish("t", b"", qos=qos): bool(qos) for qos in (0, 1)}
+        while len(connection.acks) < 2:
+            connection.turn(0.1)
+        connection.disconnect()
+    assert {ack.mid: ack.is_answer for ack in connection.acks} == expected
+
+
 def test_a_state_that_finds_the_quota_used_up_is_said_again(outbox: MemoryOutbox) -> None:
     """And as it is by then."""
     with answering(b"\x97", b"\x00") as (mqtt, published), running(link := link_to(mqtt, outbox)):
@@ -464,6 +502,42 @@ def test_a_picture_on_which_the_broker_always_hangs_up_is_given_up_and_the_next_
             assert until(lambda: outbox.depth() == 0)
         assert outbox.backlog.failed["snapshot"] == 1
         assert link.status.connects == 4
+
+
+@contextmanager
+def hanging_up() -> Iterator[Mqtt]:
+    """A broker that says nothing and ends the connection upon each message, as a rival of our name would make it."""
+
+    def serve(server: socket.socket) -> None:
+        with suppress(OSError):  # It is closed.
+            while True:
+                peer, _ = server.accept()
+                with peer, suppress(ConnectionResetError):
+                    peer.recv(1024)
+                    peer.sendall(b"\x20\x03\x00\x00\x00")
+                    peer.recv(1024)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        broker = threading.Thread(target=serve, args=(server,))
+        broker.start()
+        keys = QUICK | {"url": f"mqtt://127.0.0.1:{server.getsockname()[1]}", "retry_min": 0.05, "retry_max": 0.05}
+        try:
+            yield Mqtt.model_validate(keys)
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            broker.join()
+
+
+def test_a_way_that_ends_on_every_part_is_the_parts_own_fault_and_no_picture_s(outbox: MemoryOutbox) -> None:
+    """From outside it looks like a rival. A part gets smaller with its tries; a picture cannot, and is kept."""
+    with hanging_up() as mqtt, running(link := link_to(mqtt, outbox)):
+        owe(outbox, "smartcam-media/n/c/01JD8F7Z3M0000000000000000/clip/1-of-2", b"x" * 500, "clip")
+        assert until(lambda: link.status.trouble)
+        assert until(lambda: outbox.backlog.failed["clip"] == 1)
+        owe(outbox, "t", b"x", "snapshot")
+        connects = link.status.connects
+        assert until(lambda: link.status.connects > connects + 5)
+        assert outbox.backlog.failed["snapshot"] == 0
 
 
 @contextmanager

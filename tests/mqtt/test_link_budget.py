@@ -14,8 +14,8 @@ import pytest
 from smartcam.config.delivery import Uplink
 from smartcam.config.sections import Mqtt
 from smartcam.data import Kind, Message
-from smartcam.mqtt.allowance import Allowance
-from smartcam.mqtt.budget import DAY_S, HOUR_S
+from smartcam.mqtt.allowance import NOTE, Allowance
+from smartcam.mqtt.budget import DAY_S, HOUR_S, Budget
 from smartcam.mqtt.link import Link
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.mqtt.subscriber import subscribe
@@ -83,6 +83,14 @@ def test_bytes_are_counted_as_the_way_carries_them(broker: Mosquitto, outbox: Me
     assert 100 < spent["state"] < 400
 
 
+def test_what_was_sent_is_noted_when_all_is_settled(broker: Mosquitto, outbox: MemoryOutbox) -> None:
+    """Also where nothing is limited, and it is little: `smartcam sent` tells of it."""
+    machine = Machine()
+    with running(link_to(broker.mqtt(), outbox, allowance=allowance_for(outbox, machine))):
+        owe(outbox, "t", b"x" * 1000)
+        assert until(lambda: Budget.loaded(outbox.noted(NOTE), machine.read()).spent["event"] > 1000)
+
+
 def test_a_connection_that_ends_in_mid_message_costs_what_it_carried(broker: Mosquitto, outbox: MemoryOutbox) -> None:
     allowance = allowance_for(outbox, rate="20KB/s")
     with Bottleneck(broker.port) as way:
@@ -121,12 +129,34 @@ def test_even_alerts_wait_when_their_reserve_is_spent(broker: Mosquitto, outbox:
     machine = Machine()
     allowance = allowance_for(outbox, machine, daily="100KB", reserve="5KB")
     with subscribe(broker.mqtt(), ["t/#"]) as heard, running(link_to(broker.mqtt(), outbox, allowance=allowance)):
-        allowance.count("state", 104_000)
+        allowance.count("state", 101_000)
+        assert allowance.pay("alert", 4_000)
         owe(outbox, "t/alert", b"x" * 3000, "alert")
         owe(outbox, "t/alert", "small", "alert")
         assert texts(heard, 1, 0.6) == []
         machine.wait(DAY_S + 1)
         assert len(texts(heard, 2)) == 2
+
+
+def test_the_connection_of_pictures_is_not_made_again_while_none_may_go(
+    broker: Mosquitto, outbox: MemoryOutbox
+) -> None:
+    """Each costs some kilobytes, with TLS."""
+    machine = Machine()
+    allowance = allowance_for(outbox, machine, daily="100KB")
+    with two_links(broker.mqtt(), outbox, allowance) as (news, media):
+        assert until(lambda: news.status.connected and media.status.connected)
+        allowance.count("state", 95_000)
+        broker.kill()
+        assert until(lambda: not media.status.connected)
+        broker.start()
+        assert until(lambda: news.status.connected)
+        assert not until(lambda: media.status.connected, 0.8)
+        assert "uplink.daily is spent" in str(media.status.reason)
+        owe(outbox, "t", "an alert", "alert")
+        assert until(lambda: outbox.depth() == 0)
+        machine.wait(DAY_S + 1)
+        assert until(lambda: media.status.connected)
 
 
 def test_a_picture_that_no_day_has_room_for_is_given_up(broker: Mosquitto, outbox: MemoryOutbox) -> None:
@@ -147,8 +177,10 @@ def test_boxes_do_not_outspend_the_day(broker: Mosquitto, outbox: MemoryOutbox) 
             assert link.publish_now(Message("t", b"x" * 20_000, "event", qos=0))
             time.sleep(0.01)
         assert len(texts(heard, 30, 0.5)) == 4
-    assert allowance.left is not None
-    assert allowance.left > 5_000
+        assert allowance.left is not None
+        assert allowance.left > 5_000
+        owe(outbox, "t", "an event is not held up by what was forgotten", "event")
+        assert len(texts(heard, 1)) == 1
 
 
 def test_parts_are_no_larger_than_the_broker_takes(tmp_path: Path, outbox: MemoryOutbox) -> None:

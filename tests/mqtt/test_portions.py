@@ -30,17 +30,20 @@ def test_a_part_is_what_broker_keepalive_and_day_allow(
 
 
 def test_a_picture_shrinks_with_what_waits_and_with_what_is_left() -> None:
-    assert picture_bytes(FREE, PART_BYTES, 10**8, None) == PICTURE_BYTES
-    assert [picture_bytes(SLOW, 60_000, waiting, None) for waiting in (0, 120_000, 10**7)] == [
-        60_000,
-        30_000,
-        LEAST_PICTURE_BYTES,
-    ]
-    assert [picture_bytes(DEAR, 100_000, 0, left) for left in (10**8, 1_800_000, 0)] == [
-        PICTURE_BYTES,
-        36_000,
-        LEAST_PICTURE_BYTES,
-    ]
+    def of(uplink: Uplink, waiting: int, left: int | None = None) -> int:
+        return picture_bytes(uplink, 60.0, None, waiting_bytes=waiting, left_bytes=left)
+
+    assert of(FREE, 10**8) == PICTURE_BYTES
+    assert [of(SLOW, waiting) for waiting in (0, 120_000, 10**7)] == [60_000, 30_000, LEAST_PICTURE_BYTES]
+    assert [of(DEAR, 0, left) for left in (10**8, 1_800_000, 0)] == [100_000, 36_000, LEAST_PICTURE_BYTES]
+
+
+@pytest.mark.parametrize("uplink", [FREE, SLOW, DEAR])
+@pytest.mark.parametrize("broker_takes", [50_000, 10_000])
+def test_a_picture_is_never_larger_than_the_broker_takes(uplink: Uplink, broker_takes: int) -> None:
+    """Nor is one that is as small as a picture can be of use: else it would be made for nothing."""
+    size = picture_bytes(uplink, 60.0, broker_takes, waiting_bytes=0, left_bytes=10**8)
+    assert size == broker_takes - 512
 
 
 def test_a_clip_shrinks_with_what_waits() -> None:

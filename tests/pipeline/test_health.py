@@ -160,7 +160,12 @@ def test_what_is_not_as_it_should_be_is_a_sentence_each(tmp_path: Path, monkeypa
         while "opened yet" in str(health := spokesman.health()) or "opening" in str(health):
             assert time.monotonic() < until
             time.sleep(0.02)
+        looks: list[bool] = []
+        monkeypatch.setattr(Teller, "look", lambda *_, is_dear: looks.append(is_dear))
+        monkeypatch.setattr("smartcam.pipeline.spokesman.TURN_S", 0.0)
+        spokesman.run(iter([True, False]).__next__)
 
+    assert looks == [True]
     broken, waits, front, back, *rest = health.degraded
     assert waits.startswith("uplink: 1 message waits, daily = 100 kB is spent; more goes at ")
     assert re.match(r"configuration broken since ..:..: smartcam.toml:7: rule.x.zone: no such zone; the last", broken)

@@ -8,6 +8,7 @@ import pytest
 
 from smartcam.config import Config
 from smartcam.data import Message
+from smartcam.errors import Unavailable
 from smartcam.mqtt.outbox import MemoryOutbox
 from smartcam.owed import KINDS
 from smartcam.pipeline.owing import Owing
@@ -53,3 +54,9 @@ def test_after_two_failures_of_the_disk_within_an_hour_it_is_done_without(
     monkeypatch.setattr("smartcam.pipeline.owing.WITHIN_S", 0.0)
     with Owing(config) as owing:
         assert isinstance(owing.outbox, DurableOutbox)
+
+
+def test_a_second_daemon_in_the_same_folder_is_refused(config: Config) -> None:
+    """Both would tell things under one name."""
+    with Owing(config), pytest.raises(Unavailable, match="another smartcam"), Owing(config):
+        pass

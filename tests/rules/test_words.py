@@ -48,7 +48,8 @@ def test_a_whole_rule_reads_as_a_person_would_say_it() -> None:
     do     = ["snapshot", "clip"]
     """
     assert said(rule) == (
-        "a person in yard on front, Mon-Fri 18:00-07:00 and at weekends, unless disarmed → alert, snapshot, clip from 5 s before to 10 s after, at most 60 s"
+        "a person in yard on front, Mon-Fri 18:00-07:00 and at weekends, unless disarmed → alert, "
+        "snapshot, clip from 5 s before to 10 s after, at most 60 s"
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from smartcam.data import Message
 from smartcam.owed import KINDS, Row
-from smartcam.store import NAME, DurableOutbox, Events, open_to_read
-from tests.store.outboxes import MIB, kept, taken, told, until_written
+from smartcam.store import NAME, DurableOutbox, Events, MediaFiles, open_to_read, transaction, writer
+from smartcam.store.books import Batch, Books
+from tests.store.outboxes import MIB, clip, kept, picture, taken, told, until_written
 
 JPEG = b"\xff\xd8" + bytes(range(256)) * 64
 PICTURE = Message("m/picture", JPEG, "snapshot", then=Message("c/media", b"there", "snapshot"), event="01JA")
@@ -212,3 +215,85 @@ def test_what_waits_for_the_disk_is_bounded_and_updates_go_first(
 def test_a_second_daemon_does_not_get_the_same_store(tmp_path: Path) -> None:
     with kept(tmp_path), pytest.raises(Exception, match="another smartcam keeps its store"), kept(tmp_path):
         pass
+
+
+def test_what_is_told_is_written_before_pictures_that_came_first_and_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk takes seconds for each file."""
+    commits: list[list[str]] = []
+    write_down = transaction.write_down
+
+    def watched(db: sqlite3.Connection, files: MediaFiles, batch: Batch, **more: Any) -> set[int]:
+        commits.append([owed.entry.kind for owed in batch.owed])
+        return write_down(db, files, batch, **more)
+
+    monkeypatch.setattr(writer, "write_down", watched)
+    with DurableOutbox(tmp_path, MIB) as outbox:
+        for n in range(1, 4):
+            outbox.put(*picture(n, JPEG + bytes([n])))
+        outbox.put(*told(4, level="alert"))
+        outbox.put(*told(5))
+        outbox.run(lambda: False)
+    assert commits == [["alert", "event"], *[["snapshot"]] * 3]
+
+
+def test_what_follows_a_file_bears_none_of_its_parts_after_a_restart(tmp_path: Path) -> None:
+    with kept(tmp_path) as outbox:
+        outbox.whole_bytes, outbox.part_bytes = 4096, 4096
+        outbox.put(*clip(tmp_path, 1, 10_000))
+        until_written(outbox)
+        for _ in range(3):
+            row = outbox.take(KINDS)
+            assert row
+            outbox.done(row.id)
+        assert outbox.take(KINDS)  # The word that it is there.
+        outbox.release_all(KINDS, blamed=True)
+        size = outbox.backlog.bytes
+    with kept(tmp_path) as outbox:
+        assert outbox.backlog.bytes == size > 0
+
+
+def test_what_cannot_be_read_now_waits_and_what_is_damaged_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_of_files(*_: Any) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with kept(tmp_path) as outbox:
+        outbox.put(PICTURE)
+        until_written(outbox)
+        with monkeypatch.context() as patched:
+            patched.setattr("smartcam.store.media.os.open", full_of_files)
+            assert outbox.take(KINDS) is None
+        assert (outbox.depth(), outbox.backlog.failed["snapshot"]) == (1, 0)
+        [file] = media(tmp_path)
+        file.write_bytes(JPEG[:-1])
+        assert outbox.take(KINDS) is None
+        assert (outbox.depth(), outbox.backlog.failed["snapshot"]) == (0, 1)
+
+
+def test_small_things_wait_for_others_also_while_much_is_written(tmp_path: Path) -> None:
+    """Each transaction wears the card."""
+    books = Books(MIB)
+    books.let_go([1])
+    batch = books.batch()
+    books._small_since -= 100.0
+    assert books.is_due(2.0)
+    books.let_go([2])
+    books.written(batch, ())
+    assert (books.is_due(2.0), books.is_due(0.0)) == (False, True)
+
+
+def test_a_note_that_is_wanted_soon_waits_for_nothing(tmp_path: Path) -> None:
+    books = Books(MIB)
+    books.note("a", "1")
+    batch = books.batch()
+    assert not books.is_due(2.0)
+    books.note("b", "2", soon=True)
+    books.written(batch, ())
+    assert books.is_due(2.0)
+    books.written(books.batch(), ())
+    assert not books.unwritten
+    books.note("c", "3")
+    assert not books.is_due(2.0)

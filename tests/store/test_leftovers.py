@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from smartcam.data import Exhibit, Message
-from smartcam.store import Leftover
+from smartcam.owed import KINDS
+from smartcam.store import Leftover, open_to_change
 from tests.mqtt.links import until
-from tests.store.outboxes import clip_data, exhibit, kept, sent, told, until_written
+from tests.store.outboxes import clip, clip_data, exhibit, kept, sent, told, until_written
 
 EVENT = told(1)[1].event.id
 WHOLE = clip_data(3000)
@@ -130,3 +134,74 @@ def test_ten_thousand_files_do_not_keep_a_start(tmp_path: Path) -> None:
     with kept(tmp_path):
         assert time.monotonic() - began_at < 10
     assert len(list((tmp_path / "media").rglob("*.jpg"))) == 100
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mp4.part", "other.jpg"])
+def test_what_is_no_file_is_neither_adopted_nor_followed(tmp_path: Path, name: str) -> None:
+    """Sent, it would tell what is at the end of the link; a pipe would keep the start waiting."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(WHOLE)
+    for make in (lambda path: path.symlink_to(precious), os.mkfifo):
+        state = tmp_path / make.__name__
+        state.mkdir()
+        place = began(state)
+        make(place / name)
+        with kept(state, salvage=salvage, finish=finish) as outbox:
+            assert (outbox.depth({"clip"}), outbox.exhibits(EVENT)) == (0, [])
+            assert not place.exists()
+    assert precious.read_bytes() == WHOLE
+
+
+def test_a_clip_in_whose_place_something_else_lies_is_given_up(tmp_path: Path) -> None:
+    with kept(tmp_path) as outbox:
+        message, _, what = clip(tmp_path, 1, 3000)
+        outbox.put(message, None, what)
+        until_written(outbox)
+        file = tmp_path / message.file
+        file.rename(tmp_path / "precious")
+        file.symlink_to(tmp_path / "precious")
+        assert outbox.take(KINDS) is None
+        assert outbox.backlog.failed["clip"] == 1
+
+
+def test_names_that_nobody_can_read_do_not_keep_a_start(tmp_path: Path) -> None:
+    place = began(tmp_path)
+    (place / os.fsdecode(b"clip-\xff.mp4")).write_bytes(WHOLE)
+    odd = tmp_path / "media" / os.fsdecode(b"event-\xff")
+    odd.mkdir()
+    (odd / "clip.mp4").write_bytes(WHOLE)
+    with kept(tmp_path, salvage=salvage, finish=finish):
+        assert not (tmp_path / "media").exists()
+
+
+def test_a_clip_that_was_sent_is_not_sent_again_because_it_was_about_to_be_removed(tmp_path: Path) -> None:
+    """Cut between the transaction and the removal."""
+    with kept(tmp_path) as outbox:
+        outbox.put(*told(1))
+        message, _, what = clip(tmp_path, 1, 3000)
+        outbox.put(message, None, what)
+        until_written(outbox)
+        assert len(sent(outbox)) == 3
+        until_written(outbox)
+    with closing(open_to_change(tmp_path)) as db:
+        db.execute("DELETE FROM media")
+    with kept(tmp_path, salvage=salvage, finish=finish) as outbox:
+        assert until(lambda: not (tmp_path / message.file).exists())
+        assert outbox.depth() == 0
+
+
+def test_what_cannot_be_looked_at_now_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with kept(tmp_path) as outbox:
+        outbox.keep(exhibit(1, "sample"), b"\xff\xd8")
+        until_written(outbox)
+    lstat = Path.lstat
+
+    def forbidden(path: Path) -> os.stat_result:
+        if "media" in path.parts:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return lstat(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "lstat", forbidden)
+        with kept(tmp_path) as outbox:
+            assert len(outbox.exhibits(EVENT)) == 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
@@ -19,8 +20,10 @@ from smartcam.data import Exhibit, Message
 from smartcam.mqtt.payloads import event_message
 from smartcam.mqtt.topics import Topics
 from smartcam.owed import KINDS, Firing
-from smartcam.store import DurableOutbox, open_to_change, open_to_read
-from smartcam.store.retention import Choice, Exhibited, Retention, choose, forget, least_valuable, worth
+from smartcam.store import NAME, DurableOutbox, MediaFiles, open_to_change, open_to_read
+from smartcam.store.choosing import Choice, Exhibited, choose, least_valuable, worth
+from smartcam.store.exhibits import is_named
+from smartcam.store.retention import Retention, forget
 from smartcam.workers import Worker
 from tests.mqtt.events import event
 from tests.mqtt.links import until
@@ -172,7 +175,7 @@ def test_events_go_by_level_among_the_oldest_and_whole(store: Store) -> None:
 
 
 def test_an_event_that_goes_on_beyond_the_oldest_messages_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smartcam.store.retention.AMONG_OLDEST", 2)
+    monkeypatch.setattr("smartcam.store.choosing.AMONG_OLDEST", 2)
     store.tells(1)
     store.tells(2)
     store.tells(3, event_id="E1")
@@ -188,7 +191,7 @@ def test_old_events_go_and_one_that_went_on_lately_stays(store: Store, monkeypat
 
 
 def test_only_some_go_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smartcam.store.retention.FILES_AT_ONCE", 2)
+    monkeypatch.setattr("smartcam.store.choosing.FILES_AT_ONCE", 2)
     for n in (1, 2, 3):
         store.keeps(n)
     assert store.goes(quotas(snapshots=Quota(size=0, days=90))) == ["E1", "E2"]
@@ -206,21 +209,78 @@ def test_of_what_is_worth_the_same_the_older_always_goes_first(kept: list[tuple[
         assert earlier.worth != later.worth or int(earlier.file) < int(later.file)
 
 
-def test_the_writer_forgets_what_was_chosen_rows_first_and_then_files(tmp_path: Path) -> None:
-    """Beside everything else that it writes; the quotas may change meanwhile."""
+def test_the_writer_forgets_what_was_chosen_rows_first_and_then_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside everything else that it writes; the quotas may change meanwhile. Events stay with what is kept of them."""
     retention = Retention(tmp_path, quotas(), lambda: NOW, look_s=0.1)
     store = Store(tmp_path, retention)
+    removed: list[str] = []
+    early: list[str] = []
+    remove = MediaFiles.remove
+
+    def watched(media: MediaFiles, names: Collection[str]) -> None:
+        with closing(open_to_read(tmp_path)) as db:  # As far as it is committed.
+            early.extend(name for name in names if is_named(db, name))
+        removed.extend(names)
+        remove(media, names)
+
+    monkeypatch.setattr(MediaFiles, "remove", watched)
     with store.outbox, Worker("store", store.outbox.run), Worker("retention", retention.run):
         for n in range(1, 6):
             store.keeps(n)
             store.tells(n)
-        time.sleep(0.3)
-        assert store.has() == ["E1", "E2", "E3", "E4", "E5"]
         retention.renew(quotas(snapshots=Quota(size=25 * KB, days=90), events=Quota(size=0, days=90)))
-        assert until(lambda: store.has() == ["E4", "E5"], 10)
-        assert until(lambda: not told(tmp_path), 10)
+        assert until(lambda: told(tmp_path) == ["E4", "E5"], 20)
+        assert until(lambda: len(removed) == 3, 20)
+        until_written(store.outbox)
+        assert store.has() == ["E4", "E5"]
+        assert early == []
+        retention.renew(quotas(snapshots=Quota(size=0, days=90), events=Quota(size=0, days=90)))
+        assert until(lambda: not told(tmp_path), 20)
     with DurableOutbox(tmp_path, 2**26) as outbox:
         assert outbox.last_n == 5
+    assert (store.has(), early) == ([], [])
+
+
+def test_a_disk_that_runs_short_and_what_is_kept_are_answered_within_seconds(tmp_path: Path) -> None:
+    """Ages are looked at only now and then, and what does not change is not read again."""
+    free = [10**9]
+    keep = quotas(free=10**6, snapshots=Quota(size=25 * KB, days=90))
+    retention = Retention(tmp_path, keep, lambda: NOW, free_bytes=lambda _: free[0], look_s=0.5)
+    store = Store(tmp_path, retention)
+    with store.outbox, Worker("store", store.outbox.run):
+        store.keeps(1)
+        store.keeps(2)
+        with Worker("retention", retention.run):
+            assert until(lambda: retention._chosen_at > 0)
+            chosen_at = retention._chosen_at
+            time.sleep(1.5)
+            assert retention._chosen_at == chosen_at
+            store.keeps(3)
+            assert until(lambda: len(store.has()) == 2, 5)
+            retention._look_s = 3600.0
+            free[0] = 10**6 - 1
+            assert until(lambda: len(store.has()) < 2, 5)
+
+
+def test_damage_that_only_retention_sees_is_mended_by_the_store(tmp_path: Path) -> None:
+    retention = Retention(tmp_path, quotas(), lambda: NOW, look_s=0.1)
+    store = Store(tmp_path, retention)
+    with store.outbox, Worker("store", store.outbox.run):
+        for n in range(1, 40):
+            store.keeps(n)
+        with closing(sqlite3.connect(tmp_path / NAME)) as db:
+            [page] = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'media'").fetchone()
+            [size] = db.execute("PRAGMA page_size").fetchone()
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with (tmp_path / NAME).open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(bytes(size))
+        with Worker("retention", retention.run):
+            assert until(lambda: list(tmp_path.glob(f"{NAME}.damaged-*")) != [], 10)
+            store.tells(1)
+        assert told(tmp_path) == ["E1"]
 
 
 def test_what_began_to_be_owed_meanwhile_stays(tmp_path: Path) -> None:
