@@ -19,7 +19,7 @@ FIRINGS = 10
 EACH = 2
 """Messages, of one firing: its start and its end."""
 PAUSE_S = 0.3
-IDLE_S = float(os.environ.get("SMARTCAM_TEST_IDLE_S", "8"))
+IDLE_S = float(os.environ.get("SMARTCAM_TEST_IDLE_S", "20"))
 """What is written more seldom shows in minutes only: give it 130."""
 DAY_S = 24 * 3600
 
@@ -34,7 +34,7 @@ def test_a_message_and_an_idle_day_wear_the_card_little(
         watching(tmp_path, configuration(tmp_path, broker.url)) as running,
     ):
         until_ended(ears, fire(running, WARM), within_s=30)
-        time.sleep(3)  # Until what the start had to write is written.
+        time.sleep(9)  # Until what the start had to write is written.
         idle_from, looked = disk.written_when_synced(), looks(running)
         time.sleep(IDLE_S)
         idle_bytes = (disk.written_when_synced() - idle_from) / IDLE_S * DAY_S
