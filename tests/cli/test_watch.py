@@ -120,7 +120,7 @@ def test_it_ends_after_the_time_that_is_given(broker: Mosquitto, capsys: pytest.
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(broker: Mosquitto, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SmartcamError, match=r"01J\.jpg cannot be written: File exists"):
+    with pytest.raises(SmartcamError, match=r"01J\.jpg cannot be written: Not a directory"):
         watch(broker.mqtt(), node="n", save=tmp_path / "file", for_s=5)
 
 
