@@ -60,7 +60,8 @@ class Clips:
     `deliver(event, clip)` is called there, once the file is on the disk under its name: the event is as it was last
     told. `packets(camera)` gives a camera's packets of the last seconds, which must reach back `seconds_wanted`; and
     `reading(cameras)` tells, whenever they change, of which cameras clips are being made: theirs must reach back
-    `READ_S` at least. While not `has_room()`, clips end with what there is: events go on. `cover` tells what a rule's
+    `READ_S` at least. While not `has_room()`, clips end with what there is: events go on. `link_size()` is
+    the longer side, in pixels, that the link can carry of one that ends now, or None. `cover` tells what a rule's
     blur must hide; without it, all of the picture is blurred.
     """
 
@@ -73,6 +74,7 @@ class Clips:
         packets: Callable[[str], PacketSource | None],
         reading: Callable[[frozenset[str]], None] = lambda _cameras: None,
         has_room: Callable[[], bool] = lambda: True,
+        link_size: Callable[[], int | None] = lambda: None,
         cover: CoverSource | None = None,
     ) -> None:
         self.dropped = 0
@@ -88,6 +90,7 @@ class Clips:
         self._read: frozenset[str] = frozenset()
         """What was told of it last."""
         self._has_room = has_room
+        self._link_size = link_size
         self._cover = cover
         self._told: queue.SimpleQueue[_Asked | Event] = queue.SimpleQueue()
         self._recordings: dict[str, Recording] = {}
@@ -249,7 +252,8 @@ class Clips:
             self._give_up(id_, recording, recording.cut_short or "there were no pictures of it")
             return
         del self._recordings[id_]
-        self._films.put(Ended(recording.wanted, recording.footage, recording.truncated))
+        size = min(filter(None, (recording.wanted.clip.size, self._link_size())), default=None)
+        self._films.put(Ended(recording.wanted, recording.footage, recording.truncated, size))
 
     def _finish(self, ended: Ended, clip: ClipFile) -> None:
         """It is on the disk for good."""

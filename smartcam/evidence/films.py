@@ -29,6 +29,14 @@ class Ended:
     wanted: Wanted
     footage: Footage
     truncated: str
+    size: int | None
+    """The longer side of what is sent of it, in pixels; None for as it is."""
+
+    @property
+    def is_too_large(self) -> bool:
+        """To be sent."""
+        first = self.footage.first
+        return first is not None and self.size is not None and max(first.coding.size) > self.size
 
 
 class Films:
@@ -51,8 +59,8 @@ class Films:
 
     def put(self, ended: Ended) -> None:
         """Make it smaller where its rule says so, and name it."""
-        first, size = ended.footage.first, ended.wanted.clip.size
-        if not first or size is None or not _is_too_large(ended):
+        first, size = ended.footage.first, ended.size
+        if not first or size is None or not ended.is_too_large:
             self._name(ended)
         elif len(self._shrinking) >= MOST_TO_SHRINK:
             log.warning("%s stays as large as it is: too many wait to be made smaller", ended.wanted.event.id)
@@ -98,7 +106,7 @@ class Films:
             self._discard(one[0], why)
 
     def _name(self, ended: Ended, small: Footage | None = None) -> None:
-        lacks_smaller = small is None and _is_too_large(ended)
+        lacks_smaller = small is None and ended.is_too_large
         steps = finishing(ended.footage, ended.wanted.wall_offset, small, ended.truncated, too_large=lacks_smaller)
         self._naming.append((ended, steps))
 
@@ -114,12 +122,6 @@ class Films:
         for part in ended.footage.part.parent.glob("clip*.part"):
             remove(part)
         self._lost(ended, why)
-
-
-def _is_too_large(ended: Ended) -> bool:
-    """To be sent, as its rule says."""
-    first, size = ended.footage.first, ended.wanted.clip.size
-    return first is not None and size is not None and max(first.coding.size) > size
 
 
 def remove(file: Path) -> None:

@@ -160,6 +160,7 @@ class Daemon:
             self._sensing,
             media_folder=self._owing.folder and self._owing.folder / "media",
             picture_bytes=self._uplink.allowance.picture_bytes,
+            clip_size=self._uplink.allowance.clip_size,
             new_id=ids,
         )
         keeper = Keeper(outbox)

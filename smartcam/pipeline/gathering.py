@@ -33,6 +33,7 @@ class Gathering:
         *,
         media_folder: Path | None,
         picture_bytes: Callable[[], int],
+        clip_size: Callable[[], int | None],
         new_id: Callable[[float], str],
     ) -> None:
         self.snapshots = Snapshots(
@@ -48,6 +49,7 @@ class Gathering:
                 packets=sensing.ring,
                 reading=sensing.read,
                 has_room=self._has_room,
+                link_size=clip_size,
                 cover=cover,
             )
             if media_folder

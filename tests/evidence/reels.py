@@ -140,6 +140,8 @@ class Studio:
     """Clips."""
     read: list[frozenset[str]] = field(default_factory=list)
     """The cameras that were told to be read."""
+    link_size: int | None = None
+    """Pixels that the link can carry."""
     has_room: bool = True
     """On the disk."""
 
@@ -151,6 +153,7 @@ class Studio:
             packets=lambda camera: self.ring if camera == "front" else None,
             reading=self.read.append,
             has_room=lambda: self.has_room,
+            link_size=lambda: self.link_size,
             cover=self.cover,
         )
 

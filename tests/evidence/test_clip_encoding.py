@@ -199,6 +199,22 @@ def test_the_smaller_one_is_made_after_the_event(tmp_path: Path, at: float) -> N
     assert len(pictures(made.small.path)) == len(pictures(made.path))
 
 
+@pytest.mark.parametrize(
+    ("rule", "link", "sent"), [("", 64, 64), (', size = "128"', 64, 64), (', size = "64"', 128, 64)]
+)
+def test_a_smaller_one_is_sent_where_the_link_lags_behind(
+    tmp_path: Path, at: float, rule: str, link: int, sent: int
+) -> None:
+    studio = Studio(tmp_path, config(SHORT + rule), link_size=link)
+    studio.film(packets_of(h264(tmp_path, 8), at))
+    studio.happens(event(at + 2), at + 4)
+    until = time.monotonic() + 20.0
+    studio.clips.run(lambda: not studio.made and time.monotonic() < until)
+    [(_, made)] = studio.made
+    assert made.small
+    assert made.small.path.name == f"clip-{sent}.mp4"
+
+
 def test_a_stop_does_not_wait_for_the_smaller_one(tmp_path: Path, at: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smaller, "step_back", lambda: None)
     studio = Studio(tmp_path, config(SHORT + ', size = "64"'))

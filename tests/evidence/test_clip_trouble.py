@@ -250,7 +250,7 @@ def test_reading_a_large_film_lets_others_have_their_turn(tmp_path: Path, monkey
     monkeypatch.setattr(clip_file, "HASH_BYTES", 1)
     made: list[Ended] = []
     queue = Films(lambda ended, _: made.append(ended), lambda *_: None)
-    queue.put(Ended(Wanted(event(5.0), config(SHORT).rule["r"].clip, WALL), filmed(tmp_path), ""))
+    queue.put(Ended(Wanted(event(5.0), config(SHORT).rule["r"].clip, WALL), filmed(tmp_path), "", None))
     assert queue.work(time.monotonic() + 0.001)
     assert made == []
     assert not queue.work(time.monotonic() + 60)
@@ -260,7 +260,7 @@ def test_reading_a_large_film_lets_others_have_their_turn(tmp_path: Path, monkey
 def test_what_is_not_named_at_the_end_stays_a_part(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Which the next start finds."""
     queue = Films(lambda *_: None, lambda *_: None)
-    queue.put(Ended(Wanted(event(5.0), config(SHORT).rule["r"].clip, WALL), filmed(tmp_path), ""))
+    queue.put(Ended(Wanted(event(5.0), config(SHORT).rule["r"].clip, WALL), filmed(tmp_path), "", None))
     queue.end(time.monotonic())
     assert (tmp_path / "clip.mp4.part").exists()
     assert "1 clips will be finished at the next start" in caplog.text
