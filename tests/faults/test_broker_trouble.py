@@ -85,4 +85,4 @@ def test_a_message_too_large_for_the_broker_is_set_aside_and_the_next_one_goes(t
                 until_ended(ears, ids, within_s=30)
             assert [reason for reason in health["degraded"] if "larger than the broker takes" in reason]
             running.kill()
-    assert {event["id"] for event in events(ears)} == set(ids)
+    assert {event["id"] for event in events(ears)} >= set(ids), "the first one's end may be among them"
